@@ -5,7 +5,9 @@ import { defineConfig, type Plugin } from 'vitest/config';
 const wgsl: Plugin = {
   name: 'wgsl',
   transform: (code, id) =>
-    id.endsWith('.wgsl') ? { code: `export default ${JSON.stringify(code)}`, map: null } : undefined,
+    id.endsWith('.wgsl')
+      ? { code: `export default ${JSON.stringify(code)}`, map: null }
+      : undefined,
 };
 
 export default defineConfig({

@@ -1,0 +1,50 @@
+/** What planning needs to know of a device: plain data, so that plans can be made and tested without one. */
+export interface Caps {
+  /** `software` for adapters that run shaders on a CPU: they get kernel variants of their own. */
+  readonly kind: 'software' | 'gpu';
+  readonly features: ReadonlySet<string>;
+  readonly limits: CapsLimits;
+}
+
+export interface CapsLimits {
+  readonly maxBufferSize: number;
+  readonly maxStorageBufferBindingSize: number;
+  readonly maxComputeWorkgroupStorageSize: number;
+  readonly maxComputeInvocationsPerWorkgroup: number;
+  readonly maxComputeWorkgroupsPerDimension: number;
+  readonly maxStorageBuffersPerShaderStage: number;
+  readonly minStorageBufferOffsetAlignment: number;
+}
+
+/** The limits every WebGPU device has, in bytes and counts (WebGPU specification, "limits"). */
+export const coreLimits: CapsLimits = {
+  maxBufferSize: 256 * 1024 * 1024,
+  maxStorageBufferBindingSize: 128 * 1024 * 1024,
+  maxComputeWorkgroupStorageSize: 16384,
+  maxComputeInvocationsPerWorkgroup: 256,
+  maxComputeWorkgroupsPerDimension: 65535,
+  maxStorageBuffersPerShaderStage: 8,
+  minStorageBufferOffsetAlignment: 256,
+};
+
+/** Caps of an unknown GPU with core limits and no optional feature: what a plan without a device assumes. */
+export const coreCaps: Caps = { kind: 'gpu', features: new Set(), limits: coreLimits };
+
+/** Reads the caps of a device. */
+export function capsOf(device: GPUDevice, info: GPUAdapterInfo | undefined): Caps {
+  const limits = Object.fromEntries(
+    Object.keys(coreLimits).map((name) => [name, device.limits[name as keyof CapsLimits]]),
+  ) as unknown as CapsLimits;
+  return {
+    kind: isSoftware(info) ? 'software' : 'gpu',
+    features: new Set(device.features),
+    limits,
+  };
+}
+
+function isSoftware(info: GPUAdapterInfo | undefined): boolean {
+  if (!info) return false;
+  const fallback = (info as { isFallbackAdapter?: boolean }).isFallbackAdapter === true;
+  const words = `${info.vendor} ${info.architecture} ${info.device} ${info.description}`;
+  return fallback || /swiftshader|llvmpipe|lavapipe|basic render|warp/i.test(words);
+}

@@ -1,0 +1,268 @@
+import { platformGpu } from '#platform';
+import { DeviceError } from '../errors.js';
+import { type Caps, capsOf, coreLimits } from './caps.js';
+import { Pipelines } from './pipelines.js';
+import { bytesOf, type Dtype, sizeOf, Tensor } from './tensor.js';
+import { mapModeRead, usage } from './usage.js';
+
+export interface GpuRequestOptions {
+  /** The WebGPU entry point; default `navigator.gpu`, or Dawn (package `webgpu`) in Node. */
+  gpu?: GPU;
+  powerPreference?: GPUPowerPreference;
+  /** `core` asks for no more than every device has; default is all the adapter offers. */
+  limits?: 'core' | 'adapter';
+}
+
+/** Used when the adapter has them, never required. */
+const wantedFeatures = ['timestamp-query', 'subgroups', 'shader-f16'] as const;
+
+/** writeBuffer copies through staging memory: pieces of this size keep the peak low. */
+const uploadPiece = 16 * 1024 * 1024;
+
+/**
+ * A `GPUDevice`, requested or adopted, with its caps, its pipelines and a count of the bytes it holds.
+ */
+export class Gpu {
+  readonly caps: Caps;
+  readonly pipelines: Pipelines;
+  #lostError: DeviceError | undefined;
+  #onLost = new Set<(error: DeviceError) => void>();
+  #live = new Map<GPUBuffer, number>();
+  #liveBytes = 0;
+  #peakBytes = 0;
+
+  private constructor(
+    readonly device: GPUDevice,
+    readonly info: GPUAdapterInfo | undefined,
+    readonly adopted: boolean,
+  ) {
+    this.caps = capsOf(device, info);
+    this.pipelines = Pipelines.of(device);
+    device.lost.then(({ reason, message }) => {
+      const error = new DeviceError(
+        `the device was ${reason === 'destroyed' ? 'destroyed' : 'lost'}${message ? ` (${message})` : ''}: make a new Gpu and bind the network to it`,
+      );
+      this.#lostError = error;
+      for (const reject of this.#onLost) reject(error);
+    });
+  }
+
+  /**
+   * Requests an adapter and a device.
+   *
+   * @throws DeviceError if there is no WebGPU or no adapter.
+   */
+  static async request(options: GpuRequestOptions = {}): Promise<Gpu> {
+    const gpu = options.gpu ?? (await platformGpu());
+    const adapter = await gpu.requestAdapter({ powerPreference: options.powerPreference });
+    if (!adapter) {
+      throw new DeviceError(
+        'Gpu.request: no WebGPU adapter: install a GPU driver (on Linux a Vulkan driver), or in Node the package @sparticuz/chromium for a software adapter',
+      );
+    }
+    const wanted = options.limits === 'core' ? [] : Object.keys(coreLimits);
+    const device = await adapter.requestDevice({
+      label: 'webgpu-cam',
+      requiredFeatures: wantedFeatures.filter((f) => adapter.features.has(f)) as GPUFeatureName[],
+      requiredLimits: Object.fromEntries(
+        wanted
+          .filter((name) => name !== 'minStorageBufferOffsetAlignment')
+          .map((name) => [name, adapter.limits[name as keyof GPUSupportedLimits] as number]),
+      ),
+    });
+    return new Gpu(device, adapter.info, false);
+  }
+
+  /**
+   * Uses the caller's device: it is never changed or destroyed, and no global handlers are installed on it.
+   * Needs core limits and `GPUDevice.adapterInfo` (or `info`) to recognise a software adapter.
+   */
+  static adopt(device: GPUDevice, info: GPUAdapterInfo | undefined = device.adapterInfo): Gpu {
+    return new Gpu(device, info, true);
+  }
+
+  /** One line that names the adapter, for results and reports. */
+  get adapterName(): string {
+    const { vendor = '', architecture = '', device = '', description = '' } = this.info ?? {};
+    return (
+      [vendor, architecture, device || description].filter(Boolean).join(' ') || 'unknown adapter'
+    );
+  }
+
+  get isSoftware(): boolean {
+    return this.caps.kind === 'software';
+  }
+
+  /** Bytes of all buffers made through this object and not yet released. */
+  get liveBytes(): number {
+    return this.#liveBytes;
+  }
+
+  /** Largest {@link liveBytes} since the object was made or {@link resetPeak} was called. */
+  get peakBytes(): number {
+    return this.#peakBytes;
+  }
+
+  resetPeak(): void {
+    this.#peakBytes = this.#liveBytes;
+  }
+
+  /** Why the device is gone, or undefined while it works. */
+  get lostError(): DeviceError | undefined {
+    return this.#lostError;
+  }
+
+  /** Settles as `work` does, but rejects with `DeviceError` as soon as the device is lost. */
+  async guard<T>(work: Promise<T>): Promise<T> {
+    if (this.#lostError) throw this.#lostError;
+    let abandon: ((error: DeviceError) => void) | undefined;
+    // Not Promise.race with `device.lost`: that would keep every result alive as long as the device.
+    const lost = new Promise<never>((_, reject) => {
+      abandon = reject;
+      this.#onLost.add(reject);
+    });
+    try {
+      return await Promise.race([work, lost]);
+    } catch (error) {
+      // A rejected map or pipeline may be the first sign of a loss: let `lost` settle before judging.
+      await new Promise((resolve) => setTimeout(resolve));
+      throw this.#lostError ?? error;
+    } finally {
+      this.#onLost.delete(abandon!);
+    }
+  }
+
+  /** Makes a counted buffer of at least `bytes` (rounded up to 4, at least 16). */
+  createBuffer(bytes: number, bufferUsage: number, label?: string): GPUBuffer {
+    const size = Math.max(16, Math.ceil(bytes / 4) * 4);
+    if (size > this.caps.limits.maxBufferSize) {
+      throw new DeviceError(
+        `${label ?? 'buffer'}: needs ${mib(size)}, the device allows ${mib(this.caps.limits.maxBufferSize)} a buffer: use a smaller batch or input`,
+      );
+    }
+    const buffer = this.device.createBuffer({ size, usage: bufferUsage, label });
+    this.#live.set(buffer, size);
+    this.#liveBytes += size;
+    this.#peakBytes = Math.max(this.#peakBytes, this.#liveBytes);
+    return buffer;
+  }
+
+  /** Destroys a buffer made by {@link createBuffer}. */
+  release(buffer: GPUBuffer): void {
+    const size = this.#live.get(buffer);
+    if (size === undefined) return;
+    this.#live.delete(buffer);
+    this.#liveBytes -= size;
+    buffer.destroy();
+  }
+
+  /** An uninitialised tensor. */
+  empty(shape: readonly number[], dtype: Dtype = 'f32', label?: string): Tensor {
+    const buffer = this.createBuffer(
+      sizeOf(shape) * bytesOf(dtype),
+      usage.storage | usage.copySrc | usage.copyDst,
+      label,
+    );
+    return new Tensor(this, buffer, shape, dtype);
+  }
+
+  /** A tensor with these elements (row-major). */
+  tensor(data: Float32Array | Uint32Array, shape: readonly number[], label?: string): Tensor {
+    if (data.length !== sizeOf(shape)) {
+      throw new RangeError(
+        `tensor: [${shape}] holds ${sizeOf(shape)} elements, got ${data.length}`,
+      );
+    }
+    const tensor = this.empty(shape, data instanceof Float32Array ? 'f32' : 'u32', label);
+    this.write(tensor, data);
+    return tensor;
+  }
+
+  /** Overwrites a tensor's elements. */
+  write(tensor: Tensor, data: Float32Array | Uint32Array): void {
+    for (let at = 0; at < data.byteLength; at += uploadPiece) {
+      const piece = Math.min(uploadPiece, data.byteLength - at);
+      this.device.queue.writeBuffer(
+        tensor.buffer,
+        tensor.offset + at,
+        data.buffer as ArrayBuffer,
+        data.byteOffset + at,
+        piece,
+      );
+    }
+  }
+
+  /** Copies several tensors to the CPU through one staging buffer and one map. */
+  async read(tensors: readonly Tensor[]): Promise<(Float32Array | Uint32Array)[]> {
+    if (this.#lostError) throw this.#lostError;
+    const starts: number[] = [];
+    let total = 0;
+    for (const t of tensors) {
+      starts.push(total);
+      total += Math.ceil(t.byteLength / 4) * 4;
+    }
+    const staging = this.createBuffer(total, usage.mapRead | usage.copyDst, 'readback');
+    try {
+      const encoder = this.device.createCommandEncoder({ label: 'readback' });
+      tensors.forEach((t, i) => {
+        encoder.copyBufferToBuffer(
+          t.buffer,
+          t.offset,
+          staging,
+          starts[i],
+          Math.ceil(t.byteLength / 4) * 4,
+        );
+      });
+      this.device.queue.submit([encoder.finish()]);
+      await this.guard(staging.mapAsync(mapModeRead));
+      const bytes = staging.getMappedRange();
+      return tensors.map((t, i) => {
+        const part = bytes.slice(starts[i], starts[i] + t.size * 4);
+        return t.dtype === 'f32' ? new Float32Array(part) : new Uint32Array(part);
+      });
+    } finally {
+      this.release(staging);
+    }
+  }
+
+  /**
+   * Calls `work` inside error scopes and throws what they caught as `DeviceError`. The scopes are popped in the
+   * same turn, so a host's own scopes stay balanced, and handlers on the device are left alone.
+   */
+  async scoped<T>(what: string, work: () => T): Promise<T> {
+    if (this.#lostError) throw this.#lostError;
+    const filters = ['internal', 'out-of-memory', 'validation'] as const;
+    for (const filter of filters) this.device.pushErrorScope(filter);
+    let result: T;
+    let popped: Promise<(GPUError | null)[]>;
+    try {
+      result = work();
+    } finally {
+      popped = Promise.all(filters.map(() => this.device.popErrorScope()));
+      popped.catch(() => {});
+    }
+    const caught = (await this.guard(popped)).find((error) => error !== null);
+    if (caught)
+      throw new DeviceError(`${what}: ${caught.message.split('\n')[0]}`, { cause: caught });
+    return result;
+  }
+
+  /** Waits until all submitted work is done. */
+  async idle(): Promise<void> {
+    await this.guard(this.device.queue.onSubmittedWorkDone());
+  }
+
+  /** Releases every buffer made here, and the device unless it was adopted. Idempotent. */
+  destroy(): void {
+    for (const buffer of [...this.#live.keys()]) this.release(buffer);
+    if (!this.adopted) this.device.destroy();
+  }
+
+  [Symbol.dispose](): void {
+    this.destroy();
+  }
+}
+
+/** Bytes as MiB for messages. */
+export const mib = (bytes: number): string =>
+  `${(bytes / 1024 / 1024).toFixed(bytes < 1e8 ? 1 : 0)} MiB`;

@@ -1,0 +1,299 @@
+import { ShapeError } from '../errors.js';
+import { layOut } from './arena.js';
+import type { Caps } from './caps.js';
+import type { Gpu } from './device.js';
+import type { KernelPlan, PlanSettings, ReadsOf, Recordable, Slot } from './dispatch.js';
+import { bytesOf, type Dtype, sizeOf, type Tensor } from './tensor.js';
+import { PassTimer, type PassTimes } from './timing.js';
+import { usage } from './usage.js';
+import { Value, type ValueRoot } from './value.js';
+
+type IsUnion<T, U = T> = T extends unknown ? ([U] extends [T] ? false : true) : never;
+/** One value for a kernel with one result, else a record by result name. */
+export type Recorded<Results extends string> =
+  IsUnion<Results> extends true ? Readonly<Record<Results, Value>> : Value;
+
+export interface RecordSettings extends PlanSettings {
+  /** Write the (single) result into this value instead of a new one: for kernels that fill a part of it. */
+  readonly into?: Value | undefined;
+}
+
+/** What a recording will cost, before it runs. */
+export interface RunPlan {
+  readonly steps: readonly KernelPlan[];
+  readonly dispatches: number;
+  readonly flops: number;
+  /** Bytes read and written by all dispatches, each tensor once a dispatch. */
+  readonly bytes: number;
+  /** Bytes of intermediate values (the arena's lanes together). */
+  readonly arenaBytes: number;
+  /** Bytes of the outputs that stay. */
+  readonly outputBytes: number;
+  /** Bytes of the recorded constants and tensors read from outside (weights, input). */
+  readonly inputBytes: number;
+  /** arena + outputs + inputs. */
+  readonly peakBytes: number;
+}
+
+interface Step {
+  readonly plan: KernelPlan;
+  readonly tensors: readonly Value[];
+}
+
+/**
+ * Records dispatches without running them, then plans their memory, makes the missing pipelines in parallel, and
+ * runs them all in one command buffer. Steps whose results nobody needs are left out.
+ *
+ * Recording needs only {@link Caps}, so a plan can be had without a device.
+ */
+export class Recorder {
+  readonly #steps: Step[] = [];
+
+  constructor(
+    readonly caps: Caps,
+    readonly gpu?: Gpu,
+  ) {}
+
+  /** A recorder for a device. */
+  static on(gpu: Gpu): Recorder {
+    return new Recorder(gpu.caps, gpu);
+  }
+
+  /** Number of recorded dispatches, needed or not. */
+  get length(): number {
+    return this.#steps.length;
+  }
+
+  /** Records a kernel and returns its result (or results by name). */
+  k = <Reads extends string, Results extends string, Options>(
+    kernel: Recordable<Reads, Results, Options>,
+    reads: ReadsOf<Reads, Value | Tensor>,
+    options?: Options,
+    settings: RecordSettings = {},
+  ): Recorded<Results> => {
+    const values = Object.fromEntries(
+      Object.entries(reads as Record<string, Value | Tensor | undefined>)
+        .filter(([, t]) => t !== undefined)
+        .map(([name, t]) => [name, this.#value(t!)]),
+    ) as ReadsOf<Reads, Value>;
+    const plan = kernel.plan(values, options, {
+      caps: settings.caps ?? this.caps,
+      variant: settings.variant,
+    });
+    const results = {} as Record<Results, Value>;
+    for (const name of kernel.resultNames) {
+      const { shape, dtype } = plan.results[name];
+      const into = settings.into;
+      if (into && into.size !== sizeOf(shape)) {
+        throw new ShapeError(`${kernel.name}: into [${into.shape}] should be [${shape}]`);
+      }
+      results[name] = into ?? computed(shape, dtype);
+    }
+    this.#steps.push({ plan, tensors: kernel.order(values, results) });
+    return (kernel.resultNames.length === 1
+      ? results[kernel.resultNames[0]]
+      : results) as unknown as Recorded<Results>;
+  };
+
+  /** A value with no elements yet, to be filled by kernels through `into`. */
+  blank(shape: readonly number[], dtype: Dtype = 'f32'): Value {
+    return computed(shape, dtype);
+  }
+
+  /** A value with these elements, uploaded when the recording runs. */
+  constant(data: Float32Array | Uint32Array, shape: readonly number[] = [data.length]): Value {
+    if (data.length !== sizeOf(shape)) {
+      throw new ShapeError(
+        `constant: [${shape}] holds ${sizeOf(shape)} elements, got ${data.length}`,
+      );
+    }
+    const dtype = data instanceof Float32Array ? 'f32' : 'u32';
+    return new Value(shape, dtype, { kind: 'constant', bytes: data.byteLength, data });
+  }
+
+  #value(t: Value | Tensor): Value {
+    if (t instanceof Value) return t;
+    return new Value(t.shape, t.dtype, this.#rootOf(t));
+  }
+
+  #roots = new Map<Tensor, ValueRoot>();
+  #rootOf(tensor: Tensor): ValueRoot {
+    let root = this.#roots.get(tensor);
+    if (!root) {
+      root = { kind: 'tensor', bytes: tensor.byteLength, tensor };
+      this.#roots.set(tensor, root);
+    }
+    return root;
+  }
+
+  /** What running for these outputs will cost; nothing runs. */
+  plan(outputs: readonly Value[]): RunPlan {
+    return this.#schedule(outputs).cost;
+  }
+
+  /**
+   * Runs what the outputs need, in one command buffer, and returns them as tensors, which the caller owns and must destroy.
+   * Does not wait for the GPU.
+   *
+   * @throws DeviceError if the device is lost, refuses a shader or is out of memory.
+   */
+  async run(outputs: readonly Value[]): Promise<Tensor[]> {
+    return (await this.#execute(outputs, false)).tensors;
+  }
+
+  /** As {@link run}, with the milliseconds of each dispatch where the device has `timestamp-query`. */
+  async profile(outputs: readonly Value[]): Promise<{ tensors: Tensor[]; times?: PassTimes }> {
+    return this.#execute(outputs, true);
+  }
+
+  async #execute(outputs: readonly Value[], timed: boolean) {
+    const gpu = this.gpu;
+    if (!gpu) throw new ShapeError('Recorder.run: made without a Gpu: it can only plan');
+    const { steps, arena, layout, kept } = this.#schedule(outputs);
+    await gpu.guard(gpu.pipelines.prepare(steps.map((s) => s.plan)));
+    const timer = timed ? PassTimer.on(gpu, steps.length) : undefined;
+    const temporary: GPUBuffer[] = [];
+    const owned = new Map<ValueRoot, Tensor>();
+    try {
+      await gpu.scoped('run', () => {
+        const storage = usage.storage | usage.copyDst | usage.copySrc;
+        const lanes = layout.lanes.map((bytes, i) => gpu.createBuffer(bytes, storage, `lane ${i}`));
+        temporary.push(...lanes);
+        const slots = new Map<ValueRoot, { buffer: GPUBuffer; offset: number }>();
+        arena.forEach((root, i) => {
+          const { lane, offset } = layout.placements[i];
+          slots.set(root, { buffer: lanes[lane], offset });
+        });
+        for (const value of kept) {
+          const tensor = gpu.empty(value.shape, value.dtype, 'output');
+          owned.set(value.root, tensor);
+          slots.set(value.root, tensor);
+        }
+        for (const [root, slot] of slots) {
+          if (root.kind === 'constant') {
+            gpu.device.queue.writeBuffer(
+              slot.buffer,
+              slot.offset,
+              root.data as Float32Array<ArrayBuffer>,
+            );
+          }
+        }
+        const slotOf = (value: Value): Slot => {
+          const { root } = value;
+          const { buffer, offset } = root.kind === 'tensor' ? root.tensor : slots.get(root)!;
+          return { buffer, offset, size: Math.max(4, Math.ceil(value.byteLength / 4) * 4) };
+        };
+        const encoder = gpu.device.createCommandEncoder({ label: 'webgpu-cam' });
+        let pass: GPUComputePassEncoder | undefined;
+        steps.forEach(({ plan, tensors }, i) => {
+          if (timer || !pass) {
+            pass?.end();
+            pass = encoder.beginComputePass({ label: plan.kernel, ...timer?.writes(i) });
+          }
+          gpu.pipelines.record(pass, plan, tensors.map(slotOf));
+        });
+        pass?.end();
+        timer?.resolve(encoder);
+        gpu.device.queue.submit([encoder.finish()]);
+      });
+      // Destroying is allowed at once: what was submitted still runs on the memory.
+      return {
+        tensors: outputs.map((value) => {
+          const tensor = owned.get(value.root);
+          if (tensor && tensor.shape === value.shape) return tensor;
+          return this.#outputView(value, tensor);
+        }),
+        times: await timer?.read(steps.map((s) => s.plan)),
+      };
+    } catch (error) {
+      for (const tensor of owned.values()) tensor.destroy();
+      throw error;
+    } finally {
+      for (const buffer of temporary) gpu.release(buffer);
+      timer?.destroy();
+    }
+  }
+
+  #outputView(value: Value, tensor: Tensor | undefined): Tensor {
+    if (tensor) return tensor.reshape(value.shape);
+    if (value.root.kind === 'tensor') return value.root.tensor.reshape(value.shape);
+    throw new ShapeError('Recorder.run: an output that nothing was recorded for');
+  }
+
+  #schedule(outputs: readonly Value[]) {
+    const wanted = new Set(outputs.map((v) => v.root));
+    const steps: Step[] = [];
+    for (let i = this.#steps.length - 1; i >= 0; i--) {
+      const step = this.#steps[i];
+      const isWritten = (j: number) => step.plan.bindings[j].access === 'write';
+      if (!step.tensors.some((t, j) => isWritten(j) && wanted.has(t.root))) continue;
+      for (const t of step.tensors) wanted.add(t.root);
+      steps.push(step);
+    }
+    steps.reverse();
+
+    const kept: Value[] = [];
+    for (const value of outputs) {
+      if (value.root.kind !== 'tensor' && !kept.some((k) => k.root === value.root))
+        kept.push(value);
+    }
+    const keptRoots = new Set(kept.map((v) => v.root));
+    const spans = new Map<ValueRoot, { bytes: number; birth: number; death: number }>();
+    let inputBytes = 0;
+    const outside = new Set<ValueRoot>();
+    steps.forEach(({ tensors }, i) => {
+      for (const { root } of tensors) {
+        if (root.kind === 'tensor') {
+          if (!outside.has(root)) inputBytes += root.bytes;
+          outside.add(root);
+        } else if (!keptRoots.has(root)) {
+          const span = spans.get(root);
+          // Constants are written before the first step.
+          if (!span)
+            spans.set(root, {
+              bytes: root.bytes,
+              birth: root.kind === 'constant' ? -1 : i,
+              death: i,
+            });
+          else span.death = i;
+        }
+      }
+    });
+    const arena = [...spans.keys()];
+    const index = new Map(arena.map((root, i) => [root, i]));
+    const conflicts: [number, number][] = [];
+    for (const { plan, tensors } of steps) {
+      for (let a = 0; a < tensors.length; a++) {
+        if (plan.bindings[a].access !== 'write') continue;
+        const ia = index.get(tensors[a].root);
+        if (ia === undefined) continue;
+        for (let b = 0; b < tensors.length; b++) {
+          const ib = index.get(tensors[b].root);
+          if (ib !== undefined && plan.bindings[b].access === 'read') conflicts.push([ia, ib]);
+        }
+      }
+    }
+    const layout = layOut([...spans.values()], conflicts, {
+      alignment: this.caps.limits.minStorageBufferOffsetAlignment,
+      maxLane: this.caps.limits.maxBufferSize,
+    });
+    const sum = (list: readonly number[]) => list.reduce((a, b) => a + b, 0);
+    const arenaBytes = sum(layout.lanes);
+    const outputBytes = sum(kept.map((v) => v.root.bytes));
+    const cost: RunPlan = {
+      steps: steps.map((s) => s.plan),
+      dispatches: steps.length,
+      flops: sum(steps.map((s) => s.plan.flops)),
+      bytes: sum(steps.map((s) => s.plan.bytes)),
+      arenaBytes,
+      outputBytes,
+      inputBytes,
+      peakBytes: arenaBytes + outputBytes + inputBytes,
+    };
+    return { steps, arena, layout, kept, cost };
+  }
+}
+
+function computed(shape: readonly number[], dtype: Dtype): Value {
+  return new Value(shape, dtype, { kind: 'computed', bytes: sizeOf(shape) * bytesOf(dtype) });
+}

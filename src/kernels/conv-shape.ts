@@ -1,0 +1,67 @@
+import { ShapeError } from '../errors.js';
+import type { Sizes } from './kernel.js';
+
+/** One number for both directions, or [vertical, horizontal]. */
+export type Pair = number | readonly [number, number];
+
+export const pair = (value: Pair): readonly [number, number] =>
+  typeof value === 'number' ? [value, value] : value;
+
+export interface ConvOptions {
+  readonly stride?: Pair;
+  readonly pad?: Pair;
+  readonly dilation?: Pair;
+  readonly groups?: number;
+}
+
+/** Length of a convolution's or pooling's output. */
+export const outputLength = (
+  input: number,
+  filter: number,
+  stride: number,
+  pad: number,
+  dilation = 1,
+): number => Math.floor((input + 2 * pad - dilation * (filter - 1) - 1) / stride) + 1;
+
+/**
+ * Checks a convolution's geometry and names its constants: `P Q` output sizes, `SH SW` strides, `PH PW` padding, `DH DW`
+ * dilation, `GROUPED` number of groups.
+ */
+export function convGeometry(
+  kernelName: string,
+  { C, K, CG, H, W, R, S }: Sizes,
+  options: ConvOptions,
+) {
+  const [SH, SW] = pair(options.stride ?? 1);
+  const [PH, PW] = pair(options.pad ?? 0);
+  const [DH, DW] = pair(options.dilation ?? 1);
+  const GROUPED = options.groups ?? 1;
+  for (const [what, value, least] of [
+    ['stride', SH, 1],
+    ['stride', SW, 1],
+    ['pad', PH, 0],
+    ['pad', PW, 0],
+    ['dilation', DH, 1],
+    ['dilation', DW, 1],
+    ['groups', GROUPED, 1],
+  ] as const) {
+    if (!Number.isInteger(value) || value < least) {
+      throw new ShapeError(
+        `${kernelName}: ${what} is ${value}, should be a whole number of at least ${least}`,
+      );
+    }
+  }
+  if (CG * GROUPED !== C || K % GROUPED !== 0) {
+    throw new ShapeError(
+      `${kernelName}: w has ${K} filters of ${CG} channels in ${GROUPED} groups, x has ${C} channels: filters should divide by groups, and channels be filter channels times groups`,
+    );
+  }
+  const P = outputLength(H, R, SH, PH, DH);
+  const Q = outputLength(W, S, SW, PW, DW);
+  if (P < 1 || Q < 1) {
+    throw new ShapeError(
+      `${kernelName}: x is ${H} x ${W}, too small for a ${R} x ${S} filter with padding ${PH}, ${PW} and dilation ${DH}, ${DW}`,
+    );
+  }
+  return { P, Q, SH, SW, PH, PW, DH, DW, GROUPED };
+}

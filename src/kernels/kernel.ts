@@ -1,0 +1,281 @@
+import { ShapeError } from '../errors.js';
+import { type Caps, coreCaps } from '../gpu/caps.js';
+import {
+  type Binding,
+  fold,
+  type KernelPlan,
+  type ReadsOf,
+  type Recordable,
+  type Shaped,
+} from '../gpu/dispatch.js';
+import { bytesOf, type Dtype, sizeOf } from '../gpu/tensor.js';
+
+/** Sizes by letter (`N`, `C`, ...) and derived constants by name. */
+export type Sizes = Readonly<Record<string, number>>;
+
+/** One way to compute a kernel. */
+export interface Variant {
+  readonly name: string;
+  /** The WGSL module; its entry point is `main`. */
+  readonly code: string;
+  /** Adapters it is made for; without it, any. A plan never picks a variant made for another kind by itself. */
+  readonly on?: 'software' | 'gpu';
+  /** Whether the device can run it. */
+  readonly needs?: (caps: Caps) => boolean;
+  /** Whether it can compute these sizes. */
+  readonly fits?: (sizes: Sizes) => boolean;
+  /** Tuning constants (tile sizes, workgroup size) for these sizes. */
+  readonly tuning?: (sizes: Sizes, caps: Caps) => Record<string, number>;
+  /** Number of workgroups; the shader reads its own as `wid.y * nwg.x + wid.x`, up to `GROUPS`. */
+  readonly groups: (sizes: Sizes) => number;
+}
+
+/** The shape of a tensor as letters: `'N C H W'`; `'*'` is any shape, its size is `SIZE`. */
+export type Shape = string;
+
+export interface KernelSpec<Reads extends string, Results extends string, Options> {
+  readonly name: string;
+  /** Inputs in binding order. A name ending in `?` may be left out; the shader then sees `HAS_NAME` = 0. */
+  readonly reads: Readonly<Record<Reads, Shape>>;
+  /** Outputs, bound after the inputs. */
+  readonly results: Readonly<Record<Results, Shape>>;
+  /** Element types that are not `f32`. */
+  readonly dtypes?: Readonly<Record<string, Dtype>>;
+  /** Further sizes and constants from the read sizes and the options. Throws ShapeError on what does not fit. */
+  readonly derive?: (sizes: Sizes, options: Options) => Record<string, number>;
+  readonly flops?: (sizes: Sizes) => number;
+  /** Best first; the last needs nothing, is naive, and is the one to read. */
+  readonly variants: readonly Variant[];
+}
+
+export interface Kernel<
+  Reads extends string = string,
+  Results extends string = string,
+  Options = object,
+> extends Recordable<Reads, Results, Options> {
+  readonly spec: KernelSpec<Reads, Results, Options>;
+  /** Names of the variants that can compute these shapes on such a device, the automatic choice not necessarily first. */
+  variantsFor(reads: ReadsOf<Reads, Shaped>, options?: Options, caps?: Caps): string[];
+}
+
+/** Any kernel, for places that do not care which. */
+// biome-ignore lint/suspicious/noExplicitAny: options differ from kernel to kernel
+export type AnyKernel = Kernel<any, any, any>;
+
+/** Declares a kernel. */
+export function kernel<Reads extends string, Results extends string, Options = object>(
+  spec: KernelSpec<Reads, Results, Options>,
+): Kernel<Reads, Results, Options> {
+  const readNames = Object.keys(spec.reads) as Reads[];
+  const resultNames = Object.keys(spec.results) as Results[];
+  const dtype = (name: string): Dtype => spec.dtypes?.[name] ?? 'f32';
+
+  const sizesOf = (reads: ReadsOf<Reads, Shaped>, options: Options | undefined): Sizes => {
+    const given = reads as Readonly<Record<string, Shaped | undefined>>;
+    const sizes: Record<string, number> = {};
+    const origin: Record<string, string> = {};
+    for (const read of readNames) {
+      const name = bare(read);
+      const tensor = given[name];
+      if (read.endsWith('?')) sizes[`HAS_${name.toUpperCase()}`] = tensor ? 1 : 0;
+      else if (!tensor)
+        throw new ShapeError(`${spec.name}: ${name} is missing: ${spec.reads[read]}`);
+      if (tensor) unify(spec.name, name, spec.reads[read], tensor.shape, sizes, origin);
+    }
+    for (const name in given) {
+      if (!readNames.some((read) => bare(read) === name)) {
+        throw new ShapeError(
+          `${spec.name}: has no input ${name}: it reads ${readNames.join(', ')}`,
+        );
+      }
+    }
+    if (spec.derive) Object.assign(sizes, spec.derive(sizes, options ?? ({} as Options)));
+    return sizes;
+  };
+
+  const plan: Kernel<Reads, Results, Options>['plan'] = (reads, options, settings = {}) => {
+    const caps = settings.caps ?? coreCaps;
+    const given = reads as Readonly<Record<string, Shaped | undefined>>;
+    const sizes = sizesOf(reads, options);
+
+    const results = Object.fromEntries(
+      resultNames.map((name) => [
+        name,
+        { shape: shapeFrom(spec, name, sizes, given, readNames), dtype: dtype(name) },
+      ]),
+    ) as KernelPlan<Results>['results'];
+    const first = given[bare(readNames[0])];
+    const bindings: Binding[] = [
+      ...readNames.map((read) => ({
+        name: bare(read),
+        access: 'read' as const,
+        shape: (given[bare(read)] ?? first)!.shape,
+        dtype: dtype(bare(read)),
+      })),
+      ...resultNames.map((name) => ({ name, access: 'write' as const, ...results[name] })),
+    ];
+    for (const b of bindings) {
+      const bytes = sizeOf(b.shape) * bytesOf(b.dtype);
+      if (sizeOf(b.shape) === 0 || bytes > caps.limits.maxStorageBufferBindingSize) {
+        throw new ShapeError(
+          `${spec.name}: ${b.name} [${b.shape}] takes ${bytes} bytes, should be more than 0 and at most ${caps.limits.maxStorageBufferBindingSize} (the device's largest binding): use a smaller batch or input`,
+        );
+      }
+    }
+
+    const variant = pick(spec, sizes, caps, settings.variant);
+    const tuned = { ...sizes, ...variant.tuning?.(sizes, caps) };
+    const groups = variant.groups(tuned);
+    return {
+      kernel: spec.name,
+      variant: variant.name,
+      code: variant.code,
+      constants: declared(variant.code, { ...tuned, GROUPS: groups }),
+      bindings,
+      workgroups: fold(groups, caps.limits.maxComputeWorkgroupsPerDimension),
+      flops: spec.flops?.(sizes) ?? 0,
+      bytes: bindings
+        .filter((b, i) => i >= readNames.length || given[b.name] !== undefined)
+        .reduce((sum, b) => sum + sizeOf(b.shape) * bytesOf(b.dtype), 0),
+      sizes,
+      results,
+    };
+  };
+
+  return {
+    name: spec.name,
+    spec,
+    resultNames,
+    plan,
+    variantsFor: (reads, options, caps = coreCaps) =>
+      able(spec.variants, sizesOf(reads, options), caps).map((v) => v.name),
+    order: <T>(reads: ReadsOf<Reads, T>, results: Readonly<Record<Results, T>>) => {
+      const given = reads as Readonly<Record<string, T | undefined>>;
+      const first = given[bare(readNames[0])] as T;
+      return [
+        ...readNames.map((read) => given[bare(read)] ?? first),
+        ...resultNames.map((name) => results[name]),
+      ];
+    },
+  };
+}
+
+const bare = (read: string): string => (read.endsWith('?') ? read.slice(0, -1) : read);
+
+/** Binds the letters of `letters` to the sizes of `shape`, or says which one disagrees. */
+function unify(
+  kernelName: string,
+  name: string,
+  letters: string,
+  shape: readonly number[],
+  sizes: Record<string, number>,
+  origin: Record<string, string>,
+): void {
+  const fail = (why: string): never => {
+    throw new ShapeError(`${kernelName}: ${name} [${shape}] should be [${letters}]: ${why}`);
+  };
+  if (letters === '*') {
+    const size = sizeOf(shape);
+    if (sizes.SIZE !== undefined && sizes.SIZE !== size)
+      fail(`${origin.SIZE} has ${sizes.SIZE} elements`);
+    sizes.SIZE = size;
+    origin.SIZE ??= name;
+    return;
+  }
+  const wanted = letters.split(' ');
+  if (shape.length !== wanted.length) fail(`${wanted.length} dimensions`);
+  wanted.forEach((letter, i) => {
+    if (!Number.isInteger(shape[i]) || shape[i] < 1) fail(`${letter} is ${shape[i]}`);
+    if (/^\d+$/.test(letter)) {
+      if (shape[i] !== Number(letter)) fail(`dimension ${i} is ${shape[i]}`);
+      return;
+    }
+    if (sizes[letter] !== undefined && sizes[letter] !== shape[i]) {
+      fail(`${letter} is ${sizes[letter]} in ${origin[letter]}`);
+    }
+    sizes[letter] = shape[i];
+    origin[letter] ??= name;
+  });
+}
+
+function shapeFrom<R extends string, Y extends string, O>(
+  spec: KernelSpec<R, Y, O>,
+  result: Y,
+  sizes: Sizes,
+  given: Readonly<Record<string, Shaped | undefined>>,
+  readNames: readonly R[],
+): readonly number[] {
+  const letters = spec.results[result];
+  if (letters === '*') {
+    const model = readNames.find((read) => spec.reads[read] === '*')!;
+    return given[bare(model)]!.shape;
+  }
+  return letters.split(' ').map((letter) => {
+    const size = /^\d+$/.test(letter) ? Number(letter) : sizes[letter];
+    if (!Number.isInteger(size) || size < 1) {
+      throw new ShapeError(`${spec.name}: ${result} [${letters}] would have ${letter} = ${size}`);
+    }
+    return size;
+  });
+}
+
+const able = (variants: readonly Variant[], sizes: Sizes, caps: Caps): Variant[] =>
+  variants.filter((v) => (v.needs?.(caps) ?? true) && (v.fits?.(sizes) ?? true));
+
+function pick<R extends string, Y extends string, O>(
+  spec: KernelSpec<R, Y, O>,
+  sizes: Sizes,
+  caps: Caps,
+  wanted: string | undefined,
+): Variant {
+  const candidates = able(spec.variants, sizes, caps);
+  if (wanted !== undefined) {
+    const named = candidates.find((v) => v.name === wanted);
+    if (named) return named;
+    throw new ShapeError(
+      `${spec.name}: no variant ${wanted} for these sizes on this device: there are ${candidates.map((v) => v.name).join(', ')}`,
+    );
+  }
+  return (
+    candidates.find((v) => v.on === undefined || v.on === caps.kind) ??
+    candidates[candidates.length - 1]
+  );
+}
+
+const declarations = new Map<string, readonly string[]>();
+
+/** Those constants that the shader declares: WebGPU refuses others. */
+function declared(code: string, constants: Sizes): Record<string, number> {
+  let names = declarations.get(code);
+  if (!names) {
+    names = [...code.matchAll(/^\s*(?:@id\(\d+\)\s*)?override\s+(\w+)/gm)].map((m) => m[1]);
+    // several overrides may stand on one line
+    names = [
+      ...new Set([...names, ...[...code.matchAll(/;\s*override\s+(\w+)/g)].map((m) => m[1])]),
+    ];
+    declarations.set(code, names);
+  }
+  return Object.fromEntries(
+    names.filter((n) => constants[n] !== undefined).map((n) => [n, constants[n]]),
+  );
+}
+
+/** The module with 16-bit elements: exactly the line `alias elem = f32;` changes. */
+export function asF16(code: string): string {
+  const line = 'alias elem = f32;';
+  const parts = code.split(line);
+  if (parts.length !== 2) {
+    throw new ShapeError(`shader: \`${line}\` should occur once, occurs ${parts.length - 1} times`);
+  }
+  // `enable` must come before every declaration; the alias is the first one.
+  return `${parts[0]}enable f16; alias elem = f16;${parts[1]}`;
+}
+
+/** Workgroups of `size` invocations for `count` elements. */
+export const groupsFor = (count: number, size: number): number => Math.ceil(count / size);
+
+/** What an epilogue applies to each result element. */
+export type Activation = 'none' | 'relu';
+
+/** The `ACT` constant of shaders with an epilogue. */
+export const activationCode = (act: Activation = 'none'): number => (act === 'relu' ? 1 : 0);
