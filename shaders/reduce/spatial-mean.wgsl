@@ -22,12 +22,19 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u, 
   let size = H * W;
   var sum = 0.0;
   for (var j = i; j < size; j += GX) { sum += f32(x[map * size + j]); }
-  partial[i] = sum;
-  workgroupBarrier();
+  let total = sumOverGroup(i, sum);
+  if (i == 0u) { y[map] = elem(total / f32(size)); }
+}
 
+// shared: sumOverGroup
+fn sumOverGroup(i: u32, value: f32) -> f32 {
+  workgroupBarrier();
+  partial[i] = value;
+  workgroupBarrier();
   for (var step = GX / 2u; step > 0u; step /= 2u) {
     if (i < step) { partial[i] += partial[i + step]; }
     workgroupBarrier();
   }
-  if (i == 0u) { y[map] = elem(partial[0] / f32(size)); }
+  return partial[0];
 }
+// end

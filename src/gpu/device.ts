@@ -203,18 +203,18 @@ export class Gpu {
     }
     const staging = this.createBuffer(total, usage.mapRead | usage.copyDst, 'readback');
     try {
-      const encoder = this.device.createCommandEncoder({ label: 'readback' });
-      tensors.forEach((t, i) => {
-        encoder.copyBufferToBuffer(
-          t.buffer,
-          t.offset,
-          staging,
-          starts[i],
-          Math.ceil(t.byteLength / 4) * 4,
-        );
+      let mapped: Promise<unknown> | undefined;
+      await this.scoped('read', () => {
+        const encoder = this.device.createCommandEncoder({ label: 'readback' });
+        tensors.forEach((t, i) => {
+          const size = Math.ceil(t.byteLength / 4) * 4;
+          encoder.copyBufferToBuffer(t.buffer, t.offset, staging, starts[i], size);
+        });
+        this.device.queue.submit([encoder.finish()]);
+        mapped = staging.mapAsync(mapModeRead);
+        mapped.catch(() => {});
       });
-      this.device.queue.submit([encoder.finish()]);
-      await this.guard(staging.mapAsync(mapModeRead));
+      await this.guard(mapped!);
       const bytes = staging.getMappedRange();
       return tensors.map((t, i) => {
         const part = bytes.slice(starts[i], starts[i] + t.size * 4);

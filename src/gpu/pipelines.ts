@@ -52,11 +52,21 @@ export class Pipelines {
   }
 
   async #make(key: string, plan: DispatchPlan): Promise<void> {
+    // A module that does not compile is an error of the device: the scope keeps it from the host's handlers.
+    this.device.pushErrorScope('validation');
+    let made: Promise<GPUComputePipeline>;
+    let scope: Promise<GPUError | null>;
     try {
-      const pipeline = await this.device.createComputePipelineAsync(this.#descriptor(plan));
-      this.#ready.set(key, pipeline);
+      made = this.device.createComputePipelineAsync(this.#descriptor(plan));
+    } finally {
+      scope = this.device.popErrorScope();
+      scope.catch(() => {});
+    }
+    try {
+      this.#ready.set(key, await made);
     } catch (cause) {
-      const words = String((cause as Error).message)
+      const compiler = await scope.catch(() => null);
+      const words = String((compiler ?? (cause as Error)).message)
         .split('\n')
         .slice(0, 3)
         .join(' ');

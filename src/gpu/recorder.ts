@@ -74,7 +74,7 @@ export class Recorder {
     const values = Object.fromEntries(
       Object.entries(reads as Record<string, Value | Tensor | undefined>)
         .filter(([, t]) => t !== undefined)
-        .map(([name, t]) => [name, this.#value(t!)]),
+        .map(([name, t]) => [name, this.value(t!)]),
     ) as ReadsOf<Reads, Value>;
     const plan = kernel.plan(values, options, {
       caps: settings.caps ?? this.caps,
@@ -111,7 +111,8 @@ export class Recorder {
     return new Value(shape, dtype, { kind: 'constant', bytes: data.byteLength, data });
   }
 
-  #value(t: Value | Tensor): Value {
+  /** A tensor as a value of this recording. */
+  value(t: Value | Tensor): Value {
     if (t instanceof Value) return t;
     return new Value(t.shape, t.dtype, this.#rootOf(t));
   }
@@ -180,7 +181,10 @@ export class Recorder {
         }
         const slotOf = (value: Value): Slot => {
           const { root } = value;
-          const { buffer, offset } = root.kind === 'tensor' ? root.tensor : slots.get(root)!;
+          const place = root.kind === 'tensor' ? root.tensor : slots.get(root);
+          if (!place)
+            throw new ShapeError('Recorder.run: reads a placeholder: it can only be planned');
+          const { buffer, offset } = place;
           return { buffer, offset, size: Math.max(4, Math.ceil(value.byteLength / 4) * 4) };
         };
         const encoder = gpu.device.createCommandEncoder({ label: 'webgpu-cam' });
@@ -217,7 +221,7 @@ export class Recorder {
   #outputView(value: Value, tensor: Tensor | undefined): Tensor {
     if (tensor) return tensor.reshape(value.shape);
     if (value.root.kind === 'tensor') return value.root.tensor.reshape(value.shape);
-    throw new ShapeError('Recorder.run: an output that nothing was recorded for');
+    throw new ShapeError('Recorder.run: an output is a placeholder: it can only be planned');
   }
 
   #schedule(outputs: readonly Value[]) {
@@ -231,11 +235,12 @@ export class Recorder {
       steps.push(step);
     }
     steps.reverse();
+    checkWritten(steps, outputs);
 
     const kept: Value[] = [];
     for (const value of outputs) {
-      if (value.root.kind !== 'tensor' && !kept.some((k) => k.root === value.root))
-        kept.push(value);
+      const outer = value.root.kind === 'tensor' || value.root.kind === 'placeholder';
+      if (!outer && !kept.some((k) => k.root === value.root)) kept.push(value);
     }
     const keptRoots = new Set(kept.map((v) => v.root));
     const spans = new Map<ValueRoot, { bytes: number; birth: number; death: number }>();
@@ -243,7 +248,7 @@ export class Recorder {
     const outside = new Set<ValueRoot>();
     steps.forEach(({ tensors }, i) => {
       for (const { root } of tensors) {
-        if (root.kind === 'tensor') {
+        if (root.kind === 'tensor' || root.kind === 'placeholder') {
           if (!outside.has(root)) inputBytes += root.bytes;
           outside.add(root);
         } else if (!keptRoots.has(root)) {
@@ -296,4 +301,24 @@ export class Recorder {
 
 function computed(shape: readonly number[], dtype: Dtype): Value {
   return new Value(shape, dtype, { kind: 'computed', bytes: sizeOf(shape) * bytesOf(dtype) });
+}
+
+/** Throws where a blank value is read, or asked for, that no step has filled. */
+function checkWritten(steps: readonly Step[], outputs: readonly Value[]): void {
+  const written = new Set<ValueRoot>();
+  const check = ({ root, shape }: Value, who: string) => {
+    if (root.kind === 'computed' && !written.has(root)) {
+      throw new ShapeError(
+        `${who}: a value [${shape}] should be written by an earlier kernel, none was recorded`,
+      );
+    }
+  };
+  for (const { plan, tensors } of steps) {
+    const isRead = (_: Value, i: number) => plan.bindings[i].access === 'read';
+    for (const value of tensors.filter(isRead)) check(value, plan.kernel);
+    tensors.forEach(({ root }, i) => {
+      if (plan.bindings[i].access === 'write') written.add(root);
+    });
+  }
+  for (const value of outputs) check(value, 'Recorder: an output');
 }

@@ -36,4 +36,11 @@ export class Value {
 export type ValueRoot =
   | { readonly kind: 'computed'; readonly bytes: number }
   | { readonly kind: 'constant'; readonly bytes: number; readonly data: Float32Array | Uint32Array }
-  | { readonly kind: 'tensor'; readonly bytes: number; readonly tensor: Tensor };
+  | { readonly kind: 'tensor'; readonly bytes: number; readonly tensor: Tensor }
+  /** Stands for a tensor that will come from outside: a recording with it can be planned, not run. */
+  | { readonly kind: 'placeholder'; readonly bytes: number };
+
+/** A value for planning without the tensor it stands for. */
+export function placeholder(shape: readonly number[], dtype: Dtype = 'f32'): Value {
+  return new Value(shape, dtype, { kind: 'placeholder', bytes: sizeOf(shape) * bytesOf(dtype) });
+}

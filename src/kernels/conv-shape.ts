@@ -65,3 +65,28 @@ export function convGeometry(
   }
   return { P, Q, SH, SW, PH, PW, DH, DW, GROUPED };
 }
+
+/** Which channels of a larger tensor a kernel reads or writes: all by default. */
+export interface SliceOptions {
+  /** First channel. */
+  readonly k0?: number;
+  /** Number of channels of the larger tensor. */
+  readonly kTotal?: number;
+}
+
+/** Checks that channels k0 .. k0+K lie within kTotal and names them: `K0`, `KT`. */
+export function channelSlice(
+  kernelName: string,
+  K: number,
+  options: SliceOptions,
+  tensor = 'y',
+): { K0: number; KT: number } {
+  const K0 = options.k0 ?? 0;
+  const KT = options.kTotal ?? K;
+  if (!Number.isInteger(K0) || K0 < 0 || K0 + K > KT) {
+    throw new ShapeError(
+      `${kernelName}: channels ${K0} .. ${K0 + K} should lie within the ${KT} of ${tensor}`,
+    );
+  }
+  return { K0, KT };
+}

@@ -1,0 +1,21 @@
+// scaleShift: the same straight line for every element; its two numbers are a tensor, so that they may change without a new pipeline.
+//
+//   x [*], line [2]   ->   y [*]
+//
+//   y[i] = line[0] x[i] + line[1]
+
+alias elem = f32;
+
+override SIZE: u32;
+override GX = 64u;
+
+@group(0) @binding(0) var<storage, read> x: array<elem>;
+@group(0) @binding(1) var<storage, read> line: array<elem>;
+@group(0) @binding(2) var<storage, read_write> y: array<elem>;
+
+@compute @workgroup_size(GX)
+fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let i = (wid.y * nwg.x + wid.x) * GX + lane;
+  if (i >= SIZE) { return; }
+  y[i] = line[0] * x[i] + line[1];
+}

@@ -1,0 +1,49 @@
+// resizeBilinear: linear interpolation between pixel centres, without antialiasing.
+//
+//   x [N, C, H, W]   ->   y [N, C, P, Q]
+//
+//   the output pixel p looks at  src = (p + 1/2) H / P - 1/2, at least 0           (ALIGN 0)
+//                                src = p (H - 1) / (P - 1), 0 where P is 1         (ALIGN 1)
+//   y[p] = (1 - t) x[floor(src)] + t x[min(floor(src) + 1, H - 1)],   t = src - floor(src);   columns likewise
+//
+// src is kept as a fraction of whole numbers, so t is exact to one rounding. One invocation an output element.
+
+alias elem = f32;
+
+override N: u32; override C: u32; override H: u32; override W: u32; override P: u32; override Q: u32;
+override ALIGN: u32;
+override GX = 64u;
+
+@group(0) @binding(0) var<storage, read> x: array<elem>;
+@group(0) @binding(1) var<storage, read_write> y: array<elem>;
+
+// shared: tap
+// What output i of `count` looks at among `size` elements: `low`, `high` and the weight t of `high`.
+struct Tap { low: u32, high: u32, t: f32 }
+
+fn tap(i: u32, size: u32, count: u32) -> Tap {
+  var above = i * (size - 1u);
+  var below = max(count - 1u, 1u);
+  if (ALIGN == 0u) {
+    above = (2u * i + 1u) * size;
+    above = max(above, count) - count;
+    below = 2u * count;
+  }
+  let low = above / below;
+  return Tap(low, min(low + 1u, size - 1u), f32(above % below) / f32(below));
+}
+// end
+
+@compute @workgroup_size(GX)
+fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let i = (wid.y * nwg.x + wid.x) * GX + lane;
+  if (i >= N * C * P * Q) { return; }
+  let row = tap(i / Q % P, H, P);
+  let column = tap(i % Q, W, Q);
+  let map = i / (Q * P) * (H * W);
+  let low = map + row.low * W;
+  let high = map + row.high * W;
+  let top = (1.0 - column.t) * f32(x[low + column.low]) + column.t * f32(x[low + column.high]);
+  let bottom = (1.0 - column.t) * f32(x[high + column.low]) + column.t * f32(x[high + column.high]);
+  y[i] = elem((1.0 - row.t) * top + row.t * bottom);
+}

@@ -1,0 +1,34 @@
+// normalizeRows: each row stretched to 0 .. 1.
+//
+//   x [N, C], range [N, 4] (of rowRange)   ->   y [N, C]
+//
+//   y[n, c] = (x[n, c] - least) / (largest - least)
+//
+// 0 everywhere in a constant row, and for elements that are not finite: y never holds a NaN.
+
+alias elem = f32;
+
+override N: u32; override C: u32;
+override GX = 64u;
+
+@group(0) @binding(0) var<storage, read> x: array<elem>;
+@group(0) @binding(1) var<storage, read> range: array<f32>;
+@group(0) @binding(2) var<storage, read_write> y: array<elem>;
+
+@compute @workgroup_size(GX)
+fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let i = (wid.y * nwg.x + wid.x) * GX + lane;
+  if (i >= N * C) { return; }
+  let row = i / C;
+  let v = f32(x[i]);
+  let least = range[row * 4u];
+  let largest = range[row * 4u + 1u];
+  // A power of two brings numbers near either end of float32 to where differences and quotients are accurate.
+  let size = max(abs(least), abs(largest));
+  let scale = select(select(1.0, 0x1p60f, size < 0x1p-60f), 0x1p-60f, size > 0x1p60f);
+  let length = largest * scale - least * scale;
+  let isFinite = (bitcast<u32>(v) & 0x7f800000u) != 0x7f800000u;
+  var result = 0.0;
+  if (isFinite && length > 0.0) { result = clamp((v * scale - least * scale) / length, 0.0, 1.0); }
+  y[i] = elem(result);
+}

@@ -1,0 +1,22 @@
+import type { Method } from './method.js';
+
+/**
+ * Vanilla gradient: K. Simonyan, A. Vedaldi, A. Zisserman, "Deep Inside Convolutional Networks: Visualising Image
+ * Classification Models and Saliency Maps", ICLR 2014 workshop, section 3.
+ *
+ *   raw = d y_c / d I  [3,H,W];  the map is the largest magnitude over the channels
+ */
+export const vanillaGradient: Method = {
+  name: 'gradient',
+  title: 'Vanilla gradient',
+  paper: 'Simonyan et al., "Deep Inside Convolutional Networks", 2014',
+  options: {},
+  layers: 'none',
+  finish: 'magnitude',
+  usesTarget: true,
+  record: (scene) => {
+    const from = scene.target.node ?? scene.net.graph.output;
+    const { dy } = scene.seed(scene.trace);
+    return scene.trace.backward(from, dy, ['input']).get('input')!;
+  },
+};

@@ -1,0 +1,45 @@
+import direct from '../../shaders/conv/conv2d-backward-input.wgsl';
+import { ShapeError } from '../errors.js';
+import { type ConvOptions, channelSlice, convGeometry } from './conv-shape.js';
+import { groupsFor, kernel } from './kernel.js';
+
+export interface Conv2dBackwardInputOptions extends ConvOptions {
+  /** Height and width of the convolution's input: with a stride, several sizes have the same output. */
+  readonly inputSize: readonly [number, number];
+  /** First channel of dy that belongs to w: a concatenation's gradient is not copied. */
+  readonly k0?: number;
+  /** Add to what dx holds instead of overwriting it. */
+  readonly accumulate?: boolean;
+}
+
+/**
+ * Gradient of {@link conv2d} with respect to its input.
+ *
+ * dy [N,KT,P,Q] (channels k0 .. k0+K are used), w [K,C/groups,R,S] -> dx [N,C,H,W].
+ */
+export const conv2dBackwardInput = kernel({
+  name: 'conv2dBackwardInput',
+  reads: { dy: 'N KT P Q', w: 'K CG R S' },
+  results: { dx: 'N C H W' },
+  derive: (sizes, options: Conv2dBackwardInputOptions) => {
+    const { K, KT, CG, P, Q } = sizes;
+    const [H, W] = options.inputSize;
+    const input = { C: CG * (options.groups ?? 1), H, W };
+    const geometry = convGeometry('conv2dBackwardInput', { ...sizes, ...input }, options);
+    if (geometry.P !== P || geometry.Q !== Q) {
+      throw new ShapeError(
+        `conv2dBackwardInput: dy is ${P} x ${Q}, should be ${geometry.P} x ${geometry.Q} for an input of ${H} x ${W}`,
+      );
+    }
+    return {
+      ...input,
+      ...geometry,
+      ...channelSlice('conv2dBackwardInput', K, { k0: options.k0, kTotal: KT }, 'dy'),
+      ACCUMULATE: options.accumulate ? 1 : 0,
+    };
+  },
+  flops: ({ N, K, P, Q, CG, R, S }) => 2 * N * K * P * Q * CG * R * S,
+  variants: [
+    { name: 'direct', code: direct, groups: ({ N, C, H, W }) => groupsFor(N * C * H * W, 64) },
+  ],
+});

@@ -1,0 +1,44 @@
+import direct from '../../shaders/conv/conv2d-backward-weight.wgsl';
+import { ShapeError } from '../errors.js';
+import { type ConvOptions, channelSlice, convGeometry } from './conv-shape.js';
+import { groupsFor, kernel } from './kernel.js';
+
+export interface Conv2dBackwardWeightOptions extends ConvOptions {
+  /** Height and width of the filters. */
+  readonly filterSize: readonly [number, number];
+  /** First channel of dy that belongs to w, and the number of channels; default all. */
+  readonly k0?: number;
+  readonly k?: number;
+}
+
+/**
+ * Gradient of {@link conv2d} with respect to its weight.
+ *
+ * x [N,C,H,W], dy [N,KT,P,Q] (channels k0 .. k0+k are used) -> dw [k,C/groups,R,S].
+ */
+export const conv2dBackwardWeight = kernel({
+  name: 'conv2dBackwardWeight',
+  reads: { x: 'N C H W', dy: 'N KT P Q' },
+  results: { dw: 'K CG R S' },
+  derive: (sizes, options: Conv2dBackwardWeightOptions) => {
+    const { C, KT, P, Q } = sizes;
+    const [R, S] = options.filterSize;
+    const { k0 = 0, k: K = KT - k0 } = options;
+    const weight = { K, CG: Math.floor(C / (options.groups ?? 1)), R, S };
+    const geometry = convGeometry('conv2dBackwardWeight', { ...sizes, ...weight }, options);
+    if (geometry.P !== P || geometry.Q !== Q) {
+      throw new ShapeError(
+        `conv2dBackwardWeight: dy is ${P} x ${Q}, should be ${geometry.P} x ${geometry.Q} for such an input and filter`,
+      );
+    }
+    return {
+      ...weight,
+      ...geometry,
+      ...channelSlice('conv2dBackwardWeight', K, { k0, kTotal: KT }, 'dy'),
+    };
+  },
+  flops: ({ N, K, P, Q, CG, R, S }) => 2 * N * K * P * Q * CG * R * S,
+  variants: [
+    { name: 'direct', code: direct, groups: ({ K, CG, R, S }) => groupsFor(K * CG * R * S, 64) },
+  ],
+});

@@ -1,0 +1,27 @@
+import naive from '../../shaders/matmul/linear-backward-input.wgsl';
+import { channelSlice } from './conv-shape.js';
+import { groupsFor, kernel } from './kernel.js';
+
+export interface LinearBackwardInputOptions {
+  /** First column of dy that belongs to w. */
+  readonly k0?: number;
+  /** Add to what dx holds instead of overwriting it. */
+  readonly accumulate?: boolean;
+}
+
+/**
+ * Gradient of {@link linear} with respect to its input.
+ *
+ * dy [N,KT] (columns k0 .. k0+K are used), w [K,C] -> dx [N,C].
+ */
+export const linearBackwardInput = kernel({
+  name: 'linearBackwardInput',
+  reads: { dy: 'N KT', w: 'K C' },
+  results: { dx: 'N C' },
+  derive: ({ K, KT }, { k0, accumulate }: LinearBackwardInputOptions) => ({
+    ...channelSlice('linearBackwardInput', K, { k0, kTotal: KT }, 'dy'),
+    ACCUMULATE: accumulate ? 1 : 0,
+  }),
+  flops: ({ N, K, C }) => 2 * N * K * C,
+  variants: [{ name: 'naive', code: naive, groups: ({ N, C }) => groupsFor(N * C, 64) }],
+});

@@ -1,0 +1,35 @@
+import naive from '../../shaders/matmul/linear.wgsl';
+import tile from '../../shaders/matmul/linear-tile.wgsl';
+import { channelSlice, type SliceOptions } from './conv-shape.js';
+import { type Activation, activationCode, groupsFor, kernel } from './kernel.js';
+
+/** `k0` and `kTotal` are for writing a part of y's columns: for a weight split over several bindings. */
+export interface LinearOptions extends SliceOptions {
+  /** Applied to each output element. */
+  readonly act?: Activation;
+}
+
+/**
+ * Fully connected layer with bias and activation.
+ *
+ * x [N,C], w [K,C], b [K] -> y [N,kTotal], of which columns k0 .. k0+K are written.
+ */
+export const linear = kernel({
+  name: 'linear',
+  reads: { x: 'N C', w: 'K C', 'b?': 'K' },
+  results: { y: 'N KT' },
+  derive: ({ K }, options: LinearOptions) => ({
+    ...channelSlice('linear', K, options),
+    ACT: activationCode(options.act),
+  }),
+  flops: ({ N, K, C }) => 2 * N * K * C,
+  variants: [
+    {
+      name: 'tile',
+      code: tile,
+      on: 'software',
+      groups: ({ N, K }) => groupsFor(K, 16) * groupsFor(N, 128),
+    },
+    { name: 'naive', code: naive, groups: ({ N, K }) => groupsFor(N * K, 64) },
+  ],
+});

@@ -1,0 +1,11 @@
+import tree from '../../shaders/cam/maps-dot.wgsl';
+import { kernel } from './kernel.js';
+
+/** Each feature map's inner product with one pixel weighting. x [N,K,S], v [N,S] -> w [N,K]. */
+export const mapsDot = kernel({
+  name: 'mapsDot',
+  reads: { x: 'N K S', v: 'N S' },
+  results: { w: 'N K' },
+  flops: ({ N, K, S }) => 2 * N * K * S,
+  variants: [{ name: 'tree', code: tree, groups: ({ N, K }) => N * K }],
+});

@@ -1,0 +1,11 @@
+import tree from '../../shaders/reduce/row-dot.wgsl';
+import { kernel } from './kernel.js';
+
+/** Dot products of the rows of two matrices. a b [N,C] -> y [N]. */
+export const rowDot = kernel({
+  name: 'rowDot',
+  reads: { a: 'N C', b: 'N C' },
+  results: { y: 'N' },
+  flops: ({ N, C }) => 2 * N * C,
+  variants: [{ name: 'tree', code: tree, groups: ({ N }) => N }],
+});

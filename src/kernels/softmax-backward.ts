@@ -1,0 +1,23 @@
+import rows from '../../shaders/reduce/softmax-backward.wgsl';
+import { kernel } from './kernel.js';
+import { rowWidth } from './rows.js';
+
+/** Gradient of `softmax` from its result y. dy [N,C], y [N,C] -> dx [N,C]. */
+export const softmaxBackward = kernel({
+  name: 'softmaxBackward',
+  reads: { dy: 'N C', y: 'N C' },
+  results: { dx: 'N C' },
+  derive: () => ({ LOG: 0 }),
+  flops: ({ N, C }) => 4 * N * C,
+  variants: [{ name: 'tree', code: rows, tuning: rowWidth, groups: ({ N }) => N }],
+});
+
+/** Gradient of `logSoftmax` from its result y. dy [N,C], y [N,C] -> dx [N,C]. */
+export const logSoftmaxBackward = kernel({
+  name: 'logSoftmaxBackward',
+  reads: { dy: 'N C', y: 'N C' },
+  results: { dx: 'N C' },
+  derive: () => ({ LOG: 1 }),
+  flops: ({ N, C }) => 4 * N * C,
+  variants: [{ name: 'tree', code: rows, tuning: rowWidth, groups: ({ N }) => N }],
+});

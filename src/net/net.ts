@@ -1,0 +1,202 @@
+import { ShapeError } from '../errors.js';
+import { type Caps, coreCaps } from '../gpu/caps.js';
+import type { Gpu } from '../gpu/device.js';
+import { Recorder, type RunPlan } from '../gpu/recorder.js';
+import type { Tensor } from '../gpu/tensor.js';
+import { placeholder, type Value } from '../gpu/value.js';
+import type { Architecture, Preprocessing } from './architecture.js';
+import type { Graph, OpKind } from './graph.js';
+import { type ParamSource, Params } from './params.js';
+import { gradient, type RuleSet } from './rules.js';
+import { Trace, type TraceOptions } from './trace.js';
+import { matchWeights, parseWeights, type Weights } from './weights/index.js';
+import { networkNamed } from './zoo/index.js';
+
+/** Height and width, pixels. */
+export type InputSize = readonly [height: number, width: number];
+
+export interface LayerInfo {
+  readonly name: string;
+  readonly kind: OpKind;
+  /** Of its output, for batch 1. */
+  readonly shape: readonly number[];
+  /** Number of its parameters' elements. */
+  readonly params: number;
+  /** Whether its output is a stack of maps, so that the CAM methods can explain it. */
+  readonly spatial: boolean;
+  readonly isDefault: boolean;
+}
+
+export interface PlanOptions {
+  readonly inputSize?: InputSize;
+  /** Device to plan for; default the one the network is bound to, else core limits. */
+  readonly caps?: Caps;
+  readonly taps?: readonly string[];
+  /** Also plan a backward pass from the output to these nodes. */
+  readonly backwardTo?: readonly string[];
+  readonly rules?: RuleSet;
+}
+
+export interface NetOptions {
+  /** Names of the classes; default those in the weights file's metadata, if any. */
+  readonly labels?: readonly string[];
+  readonly preprocessing?: Preprocessing;
+}
+
+/** A network: an architecture with a number of classes, its weights, and the GPU they are on. */
+export class Net {
+  readonly graph: Graph;
+  readonly params: Params | undefined;
+  readonly preprocessing: Preprocessing;
+
+  private constructor(
+    readonly architecture: Architecture,
+    readonly classes: number,
+    readonly labels: readonly string[] | undefined,
+    readonly gpu: Gpu | undefined,
+    sources: ReadonlyMap<string, ParamSource> | undefined,
+    preprocessing: Preprocessing = architecture.preprocessing,
+  ) {
+    this.graph = architecture.build(classes);
+    this.params = gpu && sources && new Params(gpu, sources);
+    this.preprocessing = preprocessing;
+  }
+
+  /**
+   * Checks the weights against the architecture and binds them to the GPU. The number of classes is read off the weights.
+   *
+   * @param network its name, or an architecture of one's own; default the name in the weights file's metadata
+   * @throws WeightsError that lists all missing, extra and misshapen tensors; LayerError for an unknown network.
+   */
+  static load(
+    gpu: Gpu,
+    network: string | Architecture | undefined,
+    weights: Weights | Uint8Array,
+    options: NetOptions = {},
+  ): Net {
+    const parsed = weights instanceof Uint8Array ? parseWeights(weights) : weights;
+    const wanted = network ?? parsed.metadata.network ?? 'alexnet';
+    const architecture = typeof wanted === 'string' ? networkNamed(wanted) : wanted;
+    const head = parsed.entries.get(`${architecture.head}.weight`);
+    const classes = head?.shape[0] ?? architecture.classes;
+    const sources = matchWeights(parsed, architecture.build(classes).params);
+    const labels = options.labels ?? labelsFrom(parsed.metadata.labels);
+    return new Net(architecture, classes, labels, gpu, sources, options.preprocessing);
+  }
+
+  /** Binds parameters that come from anywhere (name -> shape and values). */
+  static from(
+    gpu: Gpu,
+    architecture: Architecture,
+    sources: ReadonlyMap<string, ParamSource>,
+    options: NetOptions & { classes?: number } = {},
+  ): Net {
+    const { classes = architecture.classes, labels, preprocessing } = options;
+    return new Net(architecture, classes, labels, gpu, sources, preprocessing);
+  }
+
+  /** The network without weights: it can be planned and listed, not run. */
+  static describe(network: string | Architecture, classes?: number): Net {
+    const architecture = typeof network === 'string' ? networkNamed(network) : network;
+    return new Net(architecture, classes ?? architecture.classes, undefined, undefined, undefined);
+  }
+
+  get name(): string {
+    return this.architecture.name;
+  }
+
+  get defaultLayer(): string {
+    return this.architecture.defaultLayer;
+  }
+
+  /** The input size its weights were trained for. */
+  get inputSize(): InputSize {
+    return [this.preprocessing.crop, this.preprocessing.crop];
+  }
+
+  /** A class's name, or `class 7` where names are not known. */
+  label(classId: number): string {
+    return this.labels?.[classId] ?? `class ${classId}`;
+  }
+
+  /** Records a forward pass of an input [N,3,H,W]; see {@link Trace}. @throws ShapeError if the input is too small. */
+  trace(recorder: Recorder, input: Value | Tensor, options: TraceOptions = {}): Trace {
+    return this.traceFrom(recorder, { input }, options);
+  }
+
+  /** Records a forward pass that starts from the values of any nodes. */
+  traceFrom(
+    recorder: Recorder,
+    feeds: Readonly<Record<string, Value | Tensor>>,
+    options: TraceOptions = {},
+  ): Trace {
+    const values: Record<string, Value> = {};
+    for (const name in feeds) values[name] = recorder.value(feeds[name]);
+    const { input } = values;
+    if (input) {
+      const [, C, H, W] = input.shape;
+      const { minInput } = this.architecture;
+      if (input.shape.length !== 4 || C !== 3 || H < minInput || W < minInput) {
+        throw new ShapeError(
+          `${this.name}: input [${input.shape}] should be [N,3,H,W] with H and W at least ${minInput}`,
+        );
+      }
+    }
+    return new Trace(this.graph, recorder, recorder.gpu && this.params, values, options);
+  }
+
+  /** What a forward (and backward) pass of a batch costs, without running it or touching a device. */
+  plan(batch = 1, options: PlanOptions = {}): RunPlan {
+    const recorder = new Recorder(options.caps ?? this.gpu?.caps ?? coreCaps);
+    const [height, width] = options.inputSize ?? this.inputSize;
+    const { taps = [], backwardTo = [], rules = gradient } = options;
+    const trace = this.trace(recorder, placeholder([batch, 3, height, width]), {
+      taps,
+      backwardTo,
+    });
+    const outputs = [trace.output, ...taps.map((name) => trace.value(name))];
+    if (backwardTo.length > 0) {
+      const seed = placeholder(trace.output.shape);
+      outputs.push(...trace.backward(this.graph.output, seed, backwardTo, rules).values());
+    }
+    return recorder.plan(outputs);
+  }
+
+  /** Every node with the shape of its output. */
+  layers(inputSize: InputSize = this.inputSize): LayerInfo[] {
+    const trace = this.trace(new Recorder(coreCaps), placeholder([1, 3, ...inputSize]));
+    return this.graph.nodes.map((node) => {
+      const { shape } = trace.value(node.name);
+      return {
+        name: node.name,
+        kind: node.kind,
+        shape,
+        params: Object.values(node.params).reduce(
+          (sum, p) => sum + p.reduce((a, b) => a * b, 1),
+          0,
+        ),
+        spatial: shape.length === 4 && node.kind !== 'input',
+        isDefault: node.name === this.defaultLayer,
+      };
+    });
+  }
+
+  /** Frees the weights' GPU memory. Idempotent. */
+  destroy(): void {
+    this.params?.destroy();
+  }
+
+  [Symbol.dispose](): void {
+    this.destroy();
+  }
+}
+
+function labelsFrom(text: string | undefined): string[] | undefined {
+  if (text === undefined) return undefined;
+  try {
+    const list: unknown = JSON.parse(text);
+    return Array.isArray(list) && list.every((l) => typeof l === 'string') ? list : undefined;
+  } catch {
+    return undefined; // labels are a courtesy of the file: numbers will do
+  }
+}

@@ -1,0 +1,45 @@
+import { LayerError } from '../errors.js';
+import type { Value } from '../gpu/value.js';
+import type { Graph, Node, OpKind } from './graph.js';
+import { type Op, ops } from './ops.js';
+import type { Trace } from './trace.js';
+
+/** How a node passes back what arrives at its output: values for those inputs that `needs` names. */
+export type Rule = (
+  trace: Trace,
+  node: Node,
+  dy: Value,
+  needs: (input: number) => boolean,
+) => readonly (Value | undefined)[];
+
+export type Match = (node: Node, graph: Graph) => boolean;
+
+/** Which rule which nodes get: the first row that matches counts; a node that none matches is an error. */
+export type RuleSet = readonly (readonly [match: Match, rule: Rule])[];
+
+/** Matches every node. */
+export const any: Match = () => true;
+
+/** Matches nodes of these kinds. */
+export const kind =
+  (...kinds: OpKind[]): Match =>
+  (node) =>
+    kinds.includes(node.kind);
+
+/** The derivative, from the table of operations. */
+export const derivative: Rule = (trace, node, dy, needs) =>
+  (ops[node.kind] as unknown as Op<OpKind>).gradient(trace, node, dy, needs);
+
+/** Plain backpropagation. */
+export const gradient: RuleSet = [[any, derivative]];
+
+/** @throws LayerError that names the node if no row matches. */
+export function ruleFor(rules: RuleSet, node: Node, graph: Graph): Rule {
+  const row = rules.find(([match]) => match(node, graph));
+  if (!row) {
+    throw new LayerError(
+      `backward: no rule for ${node.name} (${node.kind}): add a row that matches it`,
+    );
+  }
+  return row[1];
+}

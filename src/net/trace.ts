@@ -1,0 +1,244 @@
+import { LayerError, ShapeError } from '../errors.js';
+import type { Recorder } from '../gpu/recorder.js';
+import type { Tensor } from '../gpu/tensor.js';
+import { placeholder, type Value } from '../gpu/value.js';
+import { add } from '../kernels/add.js';
+import { channelSlice } from '../kernels/channel-slice.js';
+import { foldBatchNorm } from './fold.js';
+import type { Graph, Node, OpKind } from './graph.js';
+import { type Epilogue, type Op, ops, type Place } from './ops.js';
+import { type Params, rowRuns } from './params.js';
+import { gradient, type RuleSet, ruleFor } from './rules.js';
+
+export interface TraceOptions {
+  /** Nodes whose own output will be asked for: they are not merged into what follows them. */
+  readonly taps?: readonly string[];
+  /** Nodes a backward pass will go to: what it needs is kept on the way. */
+  readonly backwardTo?: readonly string[];
+}
+
+type Param = Value | Tensor;
+
+/**
+ * One recorded run of a network: forward from the values it is fed to whatever is asked for, and backward from there.
+ *
+ * Nodes are recorded when first asked for. A convolution or linear layer takes the batch norm, activation and
+ * concatenation that follow it into its own dispatch when nothing else reads it.
+ */
+export class Trace {
+  readonly k: Recorder['k'];
+  readonly #values = new Map<string, Value>();
+  /** Nodes whose result was written straight into a concatenation. */
+  readonly #inside = new Map<string, { concat: string; k0: number; k: number }>();
+  readonly #saved = new Map<string, Value>();
+  readonly #taps: ReadonlySet<string>;
+  readonly #keeps = new Set<string>();
+
+  /**
+   * @param feeds values of nodes: the `input` [N,3,H,W], or any node to start from
+   * @param params undefined when the recording is only planned
+   */
+  constructor(
+    readonly graph: Graph,
+    readonly recorder: Recorder,
+    readonly params: Params | undefined,
+    feeds: Readonly<Record<string, Value>>,
+    options: TraceOptions = {},
+  ) {
+    this.k = recorder.k;
+    for (const [name, value] of Object.entries(feeds)) {
+      graph.get(name);
+      this.#values.set(name, value);
+    }
+    this.#taps = new Set(options.taps);
+    for (const name of this.#taps) graph.get(name);
+    for (const to of options.backwardTo ?? []) {
+      for (const name of graph.descendants(to)) this.#keeps.add(name);
+    }
+  }
+
+  /** The network's input. */
+  get input(): Value {
+    const value = this.#values.get('input');
+    if (!value)
+      throw new LayerError('the forward pass was started behind the input, which is needed');
+    return value;
+  }
+
+  /** The network's output: logits [N,classes]. */
+  get output(): Value {
+    return this.value(this.graph.output);
+  }
+
+  /** A node's output. @throws LayerError if there is no such node. */
+  value(name: string): Value {
+    let value = this.#values.get(name);
+    if (!value) {
+      const inside = this.#inside.get(name);
+      value = inside
+        ? this.k(
+            channelSlice,
+            { x: this.value(inside.concat) },
+            { k0: inside.k0, channels: inside.k },
+          )
+        : this.#emit(this.graph.get(name), {});
+      this.#values.set(name, value);
+    }
+    return value;
+  }
+
+  #emit<K extends OpKind>(node: Node<K>, epilogue: Epilogue): Value {
+    const before = node.inputs[0];
+    if (node.kind === 'relu' && this.#merges(before)) {
+      return this.#emit(this.graph.get(before), { ...epilogue, act: 'relu' });
+    }
+    if (node.kind === 'batchNorm2d' && this.#merges(before)) {
+      this.#folds.set(before, node as Node as Node<'batchNorm2d'>);
+      return this.#emit(this.graph.get(before), { ...epilogue, folded: true });
+    }
+    return (ops[node.kind] as unknown as Op<K>).forward(this, node, epilogue);
+  }
+
+  /** Whether a node's computation can end with what its only reader does. */
+  #merges(name: string): boolean {
+    const node = this.graph.get(name);
+    const free =
+      this.graph.consumers(name).length === 1 && !this.#taps.has(name) && !this.#values.has(name);
+    if (!free) return false;
+    if (ops[node.kind].takesEpilogue) return true;
+    return (node.kind === 'relu' || node.kind === 'batchNorm2d') && this.#merges(node.inputs[0]);
+  }
+
+  /** Batch norms computed within a convolution, by the convolution's name. */
+  readonly #folds = new Map<string, Node<'batchNorm2d'>>();
+
+  /** The batch norm that was computed within this convolution. */
+  foldOf(conv: Node<'conv2d'>): Node<'batchNorm2d'> | undefined {
+    return this.#folds.get(conv.name);
+  }
+
+  isFolded(norm: Node<'batchNorm2d'>): boolean {
+    return this.#folds.get(norm.inputs[0]) === norm;
+  }
+
+  /** Records a concatenation: inputs that can are computed straight into their channels, the others are copied there. */
+  concat(node: Node<'concat'>, copy: (x: Value, place: Place) => Value): Value {
+    const channels = node.inputs.map((input) => this.#channels(input));
+    const kTotal = channels.reduce((a, b) => a + b, 0);
+    let value: Value | undefined;
+    let k0 = 0;
+    node.inputs.forEach((input, i) => {
+      const place = { value, k0, kTotal };
+      if (this.#merges(input)) {
+        value = this.#emit(this.graph.get(input), { into: place });
+        this.#inside.set(input, { concat: node.name, k0, k: channels[i] });
+      } else {
+        value = copy(this.value(input), place);
+      }
+      k0 += channels[i];
+    });
+    return value!;
+  }
+
+  #channels(name: string): number {
+    const node = this.graph.get(name);
+    const known = this.#values.get(name);
+    if (known) return known.shape[1];
+    if (node.kind === 'conv2d' || node.kind === 'linear') return node.params.weight[0];
+    return node.inputs
+      .map((input) => this.#channels(input))
+      .reduce((a, b) => (node.kind === 'concat' ? a + b : a));
+  }
+
+  /** A parameter of a node as a tensor (a stand-in while only planning). */
+  param(node: Node, name: string): Param {
+    return this.params?.tensor(`${node.name}.${name}`) ?? placeholder(node.params[name]);
+  }
+
+  /** Weight and bias of a convolution, with its batch norm folded in if `folded`. */
+  weights(node: Node<'conv2d'>, folded: Node<'batchNorm2d'> | undefined): { w: Param; b?: Param } {
+    if (folded) {
+      if (this.params) return foldBatchNorm(this.params, node, folded);
+      const { weight } = node.params;
+      return { w: placeholder(weight), b: placeholder([weight[0]]) };
+    }
+    const w = this.param(node, 'weight');
+    return node.params.bias ? { w, b: this.param(node, 'bias') } : { w };
+  }
+
+  /** Weight and bias of a linear layer in runs of rows that each fit a binding of the device. */
+  rowRuns(node: Node<'linear'>): { first: number; w: Param; b?: Param }[] {
+    const { maxStorageBufferBindingSize } = this.recorder.caps.limits;
+    const runs = rowRuns(node.params.weight, maxStorageBufferBindingSize);
+    const parts = (param: string): readonly Param[] =>
+      this.params?.rows(`${node.name}.${param}`, runs) ??
+      runs.map(({ count }) => placeholder([count, ...node.params[param].slice(1)]));
+    const w = parts('weight');
+    const b = node.params.bias && parts('bias');
+    return runs.map(({ first }, i) => ({ first, w: w[i], ...(b && { b: b[i] }) }));
+  }
+
+  /** A value to be filled through `into`. */
+  blank(shape: readonly number[]): Value {
+    return this.recorder.blank(shape);
+  }
+
+  /** Whether a backward pass through this node was announced. */
+  keepsForBackward(node: Node): boolean {
+    return this.#keeps.has(node.name);
+  }
+
+  /** Keeps a by-product of a node's forward pass for its backward pass. */
+  save(node: Node, what: string, value: Value): void {
+    this.#saved.set(`${node.name} ${what}`, value);
+  }
+
+  saved(node: Node, what: string): Value | undefined {
+    return this.#saved.get(`${node.name} ${what}`);
+  }
+
+  /**
+   * Records a backward pass.
+   *
+   * @param from the node whose output `dy` belongs to
+   * @param dy d target / d output of `from`, of its shape
+   * @param to nodes whose gradient (or relevance) is wanted
+   * @param rules how each node passes it back; default the plain gradient
+   * @returns by node name, d target / d output of that node
+   * @throws LayerError if there is no path from a wanted node to `from`, or no rule for a node on it.
+   */
+  backward(
+    from: string,
+    dy: Value,
+    to: readonly string[],
+    rules: RuleSet = gradient,
+  ): Map<string, Value> {
+    if (dy.size !== this.value(from).size) {
+      throw new ShapeError(
+        `backward: dy [${dy.shape}] should be [${this.value(from).shape}] as ${from}`,
+      );
+    }
+    const wanted = new Set<string>();
+    for (const name of to) {
+      const below = this.graph.descendants(name);
+      if (!below.has(from)) {
+        throw new LayerError(`backward: ${name} has no path to ${from}: choose a layer before it`);
+      }
+      for (const n of below) wanted.add(n);
+    }
+    const grads = new Map<string, Value>([[from, dy]]);
+    for (const node of [...this.graph.nodes].reverse()) {
+      const g = grads.get(node.name);
+      const needs = (i: number) => wanted.has(node.inputs[i]);
+      if (!g || !node.inputs.some((_, i) => needs(i))) continue;
+      const dxs = ruleFor(rules, node, this.graph)(this, node, g, needs);
+      node.inputs.forEach((input, i) => {
+        const dx = dxs[i];
+        if (!needs(i) || !dx) return;
+        const sum = grads.get(input);
+        grads.set(input, sum ? this.k(add, { a: sum, b: dx }) : dx);
+      });
+    }
+    return new Map(to.map((name) => [name, grads.get(name)!]));
+  }
+}

@@ -1,0 +1,22 @@
+import { LayerError, nearest } from '../../errors.js';
+import type { Architecture } from '../architecture.js';
+import { alexnet } from './alexnet.js';
+import { squeezenets } from './squeezenet.js';
+import { tinyVgg } from './tiny-vgg.js';
+import { vggs } from './vgg.js';
+
+/** Every network there is, by name. */
+export const networks: ReadonlyMap<string, Architecture> = new Map(
+  [alexnet, ...vggs, ...squeezenets, tinyVgg].map((a) => [a.name, a]),
+);
+
+/** @throws LayerError that offers the nearest names. */
+export function networkNamed(name: string): Architecture {
+  const architecture = networks.get(name);
+  if (!architecture) {
+    throw new LayerError(
+      `no network ${name}: nearest are ${nearest(name, [...networks.keys()]).join(', ')}`,
+    );
+  }
+  return architecture;
+}

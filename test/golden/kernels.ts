@@ -1,0 +1,161 @@
+/**
+ * Golden kernel cases as data and functions: no test framework and no file system, so that the same cases run in Node and in a
+ * browser. The caller hands in each `<op>.json` and its tensors; what to check is read from them.
+ */
+import type { Gpu } from '../../src/gpu/device.js';
+import { Recorder } from '../../src/gpu/recorder.js';
+import type { Tensor } from '../../src/gpu/tensor.js';
+import type { AnyKernel } from '../../src/kernels/kernel.js';
+import { parseWeights } from '../../src/net/weights/index.js';
+import { type Op, ops } from './kernel-ops.js';
+
+/** One comparison with a golden tensor; it holds if `error <= tolerance`. */
+export interface Check {
+  /** The golden tensor's key and the kernel's variant. */
+  readonly key: string;
+  readonly error: number;
+  readonly tolerance: number;
+  /** What `error` is. */
+  readonly measure: 'relative L2' | 'largest difference';
+}
+
+/** A case of a golden file. */
+export interface GoldenCase {
+  /** `op/case`. */
+  readonly name: string;
+  /** Runs every variant of every kernel the case has tensors for. */
+  run(gpu: Gpu): Promise<Check[]>;
+}
+
+/** What a golden file asks for: cases that can run, and names of those, or parts of them, nothing is built for. */
+export interface GoldenFile {
+  readonly cases: readonly GoldenCase[];
+  readonly notBuilt: readonly string[];
+}
+
+/** An array and its shape. */
+export interface GoldenArray {
+  readonly shape: readonly number[];
+  readonly data: Float32Array | Uint32Array;
+}
+
+export interface CaseJson {
+  readonly name: string;
+  // biome-ignore lint/suspicious/noExplicitAny: parameters differ from operator to operator
+  readonly params: Readonly<Record<string, any>>;
+  readonly tensors: Readonly<Record<string, readonly number[]>>;
+}
+
+/** Turns the text of `<op>.json` and the bytes of `<op>.safetensors` into cases. */
+export function goldenKernels(op: string, json: string, safetensors: Uint8Array): GoldenFile {
+  const { cases } = JSON.parse(json) as { cases: readonly CaseJson[] };
+  const known = ops[op];
+  if (!known) return { cases: [], notBuilt: cases.map((c) => `${op}/${c.name}`) };
+  const { entries } = parseWeights(safetensors, { name: `${op}.safetensors` });
+  const parts = cases.map((c) => {
+    const { parts: run = [], notBuilt = [] } = known(c);
+    const name = `${op}/${c.name}`;
+    return { name, run, notBuilt: notBuilt.map((part) => (part ? `${name} ${part}` : name)), c };
+  });
+  return {
+    cases: parts
+      .filter(({ run }) => run.length > 0)
+      .map(({ name, run, c }) => ({
+        name,
+        run: async (gpu) => {
+          const read = (key: string): GoldenArray | undefined => {
+            const entry = entries.get(`${c.name}/${key}`);
+            return entry && { shape: entry.shape, data: entry.read() };
+          };
+          const checks: Check[] = [];
+          for (const part of run) checks.push(...(await runPart(gpu, part, read)));
+          return checks;
+        },
+      })),
+    notBuilt: parts.flatMap((p) => p.notBuilt),
+  };
+}
+
+/** One kernel of a case: how to call it, and which golden each of its results is. */
+export interface Part {
+  readonly kernel: AnyKernel;
+  /** Inputs by name from the case's tensors; undefined if one that is needed is not there. */
+  readonly reads: (read: Read) => Readonly<Record<string, GoldenArray | undefined>> | undefined;
+  readonly options?: object;
+  /** Golden key by result name. */
+  readonly results: Readonly<Record<string, string>>;
+  /** How to compare; the relative L2 norm if not given. */
+  readonly compare?: (got: ArrayLike<number>, golden: ArrayLike<number>) => Omit<Check, 'key'>;
+}
+
+export type Read = (key: string) => GoldenArray | undefined;
+
+async function runPart(gpu: Gpu, part: Part, read: Read): Promise<Check[]> {
+  const { kernel, results, compare = relativeL2 } = part;
+  const wanted = Object.entries(results).filter(([, key]) => read(key));
+  const given = wanted.length > 0 ? part.reads(read) : undefined;
+  if (!given) return [];
+  const arrays = Object.entries(given).filter(
+    (e): e is [string, GoldenArray] => e[1] !== undefined,
+  );
+  const has = (name: string) => name.endsWith('?') || arrays.some(([given]) => given === name);
+  if (!Object.keys(kernel.spec.reads).every(has)) return [];
+
+  const checks: Check[] = [];
+  for (const variant of kernel.variantsFor(Object.fromEntries(arrays), part.options, gpu.caps)) {
+    const r = Recorder.on(gpu);
+    const reads = Object.fromEntries(
+      arrays.map(([name, a]) => [name, r.constant(a.data as Float32Array, a.shape)]),
+    );
+    const recorded = r.k(kernel, reads, part.options, { variant }) as unknown;
+    const values = (
+      kernel.resultNames.length === 1 ? { [kernel.resultNames[0]]: recorded } : recorded
+    ) as Record<string, never>;
+    const tensors: Tensor[] = await r.run(wanted.map(([result]) => values[result]));
+    const data = await gpu.read(tensors);
+    for (const tensor of tensors) tensor.destroy();
+    wanted.forEach(([, key], i) => {
+      const golden = read(key) as GoldenArray;
+      const checked =
+        data[i].length === golden.data.length
+          ? compare(data[i], golden.data)
+          : {
+              error: Number.POSITIVE_INFINITY,
+              tolerance: 0,
+              measure: 'largest difference' as const,
+            };
+      checks.push({ key: `${key} (${kernel.name}, ${variant})`, ...checked });
+    });
+  }
+  return checks;
+}
+
+/** The public contract: 2e-5 of the golden's norm, or 1e-6 in each element where the golden is all zero. */
+export function relativeL2(got: ArrayLike<number>, golden: ArrayLike<number>): Omit<Check, 'key'> {
+  let [difference, norm] = [0, 0];
+  for (let i = 0; i < golden.length; i++) {
+    difference += (got[i] - golden[i]) ** 2;
+    norm += golden[i] ** 2;
+  }
+  if (norm === 0) return largestDifference(1e-6)(got, golden);
+  const error = Math.sqrt(difference / norm);
+  return {
+    error: Number.isNaN(error) ? Number.POSITIVE_INFINITY : error,
+    tolerance: 2e-5,
+    measure: 'relative L2',
+  };
+}
+
+/** Every element within `tolerance`. */
+export const largestDifference =
+  (tolerance: number) =>
+  (got: ArrayLike<number>, golden: ArrayLike<number>): Omit<Check, 'key'> => {
+    let error = 0;
+    for (let i = 0; i < golden.length; i++) {
+      const d = Math.abs(got[i] - golden[i]);
+      error = Number.isNaN(d) ? Number.POSITIVE_INFINITY : Math.max(error, d);
+    }
+    return { error, tolerance, measure: 'largest difference' };
+  };
+
+export type { Op };

@@ -1,0 +1,33 @@
+import { join } from 'node:path';
+import { afterAll, describe, expect, test } from 'vitest';
+import { goldenCases, goldenDir, hasFolder, readTensors } from '../support/folders.js';
+import { useGpu } from '../support/gpu.js';
+import { isBuilt, type NetCase, runNetCase } from './nets.js';
+
+/** `npm test` takes these; `npm run test:golden` (GOLDEN_ALL) takes all there are. */
+const quick = ['alexnet', 'squeezenet1_1', 'vgg11'];
+
+describe.runIf(hasFolder(goldenDir))('golden networks', () => {
+  const { gpu } = useGpu();
+  const cases = goldenCases<NetCase>('nets');
+  const built = cases.filter((c) => isBuilt(c.json));
+  const chosen = built.filter((c) => process.env.GOLDEN_ALL || quick.includes(c.name));
+  const images = () => readTensors(join(goldenDir, 'images/images.safetensors'));
+  let checked = 0;
+
+  for (const { name, json, tensors } of chosen) {
+    test(`${name}: logits, activations and gradients`, { timeout: 900_000 }, async () => {
+      const checks = await runNetCase(gpu(), json, tensors, images());
+      for (const c of checks) expect.soft(c.error, c.key).toBeLessThanOrEqual(c.tolerance);
+      checked += checks.length;
+      expect(checks.length).toBeGreaterThan(0);
+    });
+  }
+
+  afterAll(() => {
+    const missing = cases.filter((c) => !isBuilt(c.json)).map((c) => c.name);
+    if (missing.length > 0)
+      console.log(`not built yet, ${missing.length} networks: ${missing.join(', ')}`);
+    expect(checked, 'golden networks checked').toBeGreaterThan(0);
+  });
+});

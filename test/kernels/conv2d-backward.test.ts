@@ -1,0 +1,84 @@
+import { expect, test } from 'vitest';
+import { conv2d } from '../../src/kernels/conv2d.js';
+import { conv2dBackwardInput } from '../../src/kernels/conv2d-backward-input.js';
+import { conv2dBackwardWeight } from '../../src/kernels/conv2d-backward-weight.js';
+import { convCases } from '../support/conv-cases.js';
+import { runKernel, testCaps, useGpu } from '../support/gpu.js';
+import { dot, expectClose, random, sumBound } from '../support/numbers.js';
+import * as reference from '../support/reference-conv.js';
+import { channels } from '../support/slices.js';
+
+const { gpu } = useGpu();
+
+for (const c of convCases) {
+  const name = JSON.stringify(c);
+  const [x, w] = [random(c.x, 1), random(c.w, 2)];
+  const [N, , H, W] = c.x;
+  const [K, , R, S] = c.w;
+  const [P, Q] = reference.convOutput(c.x, c.w, c);
+  const inputSize = [H, W] as const;
+  const filterSize = [R, S] as const;
+
+  for (const [k0, kt] of [
+    [0, K],
+    [2, K + 5],
+  ]) {
+    const dy = random([N, kt, P, Q], 4);
+    const used = channels(dy, k0, K);
+    const forInput = { ...c, inputSize, k0 };
+    const forWeight = { ...c, filterSize, k0, k: K };
+
+    for (const variant of conv2dBackwardInput.variantsFor({ dy, w }, forInput, testCaps)) {
+      const ref = reference.conv2dBackwardInput(used, w, c.x, c);
+      test(`conv2dBackwardInput ${variant} is its definition at ${k0}: ${name}`, async () => {
+        const { dx } = await runKernel(gpu(), conv2dBackwardInput, { dy, w }, forInput, variant);
+        expectClose(dx, ref.y, sumBound(ref.terms, ref.size));
+      });
+      test(`conv2dBackwardInput ${variant} accumulates at ${k0}: ${name}`, async () => {
+        const before = random(c.x, 5).data;
+        const options = { ...forInput, accumulate: true };
+        const reads = { dy, w };
+        const got = await runKernel(gpu(), conv2dBackwardInput, reads, options, variant, before);
+        const size = ref.size.map((v, i) => v + Math.abs(before[i]));
+        expectClose(
+          got.dx,
+          ref.y.map((v, i) => v + before[i]),
+          sumBound(ref.terms + 1, size),
+        );
+      });
+    }
+
+    for (const variant of conv2dBackwardWeight.variantsFor({ x, dy }, forWeight, testCaps)) {
+      test(`conv2dBackwardWeight ${variant} is its definition at ${k0}: ${name}`, async () => {
+        const ref = reference.conv2dBackwardWeight(x, used, c.w, c);
+        const { dw } = await runKernel(gpu(), conv2dBackwardWeight, { x, dy }, forWeight, variant);
+        expectClose(dw, ref.y, sumBound(ref.terms, ref.size));
+      });
+    }
+  }
+
+  test(`conv2d and its gradients are adjoint: ${name}`, async () => {
+    const dy = random([N, K, P, Q], 6);
+    const { y } = await runKernel(gpu(), conv2d, { x, w }, c);
+    const { dx } = await runKernel(gpu(), conv2dBackwardInput, { dy, w }, { ...c, inputSize });
+    const { dw } = await runKernel(gpu(), conv2dBackwardWeight, { x, dy }, { ...c, filterSize });
+    const whole = dot(dy.data, y);
+    const terms = dy.data.length * c.w[1] * R * S;
+    const bound = terms ** 0.5 * (c.w[1] * R * S + dy.data.length) * 2 ** -24;
+    expect(Math.abs(dot(dx, x.data) - whole)).toBeLessThan(bound);
+    expect(Math.abs(dot(dw, w.data) - whole)).toBeLessThan(bound);
+  });
+}
+
+test('the gradients of conv2d refuse what does not fit', () => {
+  const dy = { shape: [1, 2, 4, 4] };
+  const w = { shape: [2, 3, 3, 3] };
+  const input = (inputSize: [number, number], k0 = 0) =>
+    conv2dBackwardInput.plan({ dy, w }, { inputSize, k0 });
+  expect(input([6, 6]).results.dx.shape).toEqual([1, 3, 6, 6]);
+  expect(() => input([6, 7])).toThrow('dy is 4 x 4, should be 4 x 5 for an input of 6 x 7');
+  expect(() => input([6, 6], 1)).toThrow('channels 1 .. 3 should lie within the 2 of dy');
+  expect(() =>
+    conv2dBackwardWeight.plan({ x: { shape: [1, 3, 6, 6] }, dy }, { filterSize: [2, 3] }),
+  ).toThrow('dy is 4 x 4, should be 5 x 4');
+});

@@ -1,0 +1,65 @@
+import { expect, test } from 'vitest';
+import { ShapeError } from '../../src/errors.js';
+import { linear } from '../../src/kernels/linear.js';
+import { runKernel, testCaps, useGpu } from '../support/gpu.js';
+import { expectClose, random, relativeL2, sumBound } from '../support/numbers.js';
+import { matrixProduct } from '../support/reference-conv.js';
+import { channels } from '../support/slices.js';
+
+const { gpu } = useGpu();
+
+const cases: { n: number; c: number; k: number }[] = [
+  { n: 1, c: 1, k: 1 },
+  { n: 1, c: 7, k: 3 },
+  { n: 1, c: 512, k: 130 },
+  { n: 2, c: 36, k: 5 },
+  { n: 3, c: 33, k: 65 },
+  { n: 5, c: 260, k: 34 },
+  { n: 8, c: 128, k: 64 },
+  { n: 9, c: 61, k: 40 },
+  { n: 17, c: 64, k: 35 },
+  { n: 67, c: 36, k: 70 },
+  { n: 130, c: 20, k: 131 },
+];
+
+for (const { n, c, k } of cases) {
+  const [x, w, b] = [random([n, c], 1), random([k, c], 2), random([k], 3)];
+  for (const variant of linear.variantsFor({ x, w, b }, {}, testCaps)) {
+    const shape = `[${n},${c}] to ${k}`;
+    for (const act of ['none', 'relu'] as const) {
+      test(`linear ${variant} ${act} is its definition: ${shape}`, async () => {
+        const ref = matrixProduct(
+          n,
+          c,
+          k,
+          (i, t) => x.data[i * c + t],
+          (t, j) => w.data[j * c + t],
+        );
+        const whole = ref.y.map((v, i) => v + b.data[i % k]);
+        const y = act === 'relu' ? whole.map((v) => Math.max(v, 0)) : whole;
+        const size = ref.size.map((v, i) => v + Math.abs(b.data[i % k]));
+        const got = await runKernel(gpu(), linear, { x, w, b }, { act }, variant);
+        expectClose(got.y, y, sumBound(c + 1, size));
+        expect(relativeL2(got.y, y)).toBeLessThan(2e-5);
+      });
+    }
+
+    test(`linear ${variant} writes its columns of a wider result: ${shape}`, async () => {
+      const options = { k0: 3, kTotal: k + 5 };
+      const narrow = await runKernel(gpu(), linear, { x, w }, {}, variant);
+      const wide = await runKernel(gpu(), linear, { x, w }, options, variant);
+      const y = { shape: [n, k + 5], data: wide.y as Float32Array };
+      expect(channels(y, 3, k).data).toEqual(narrow.y);
+      expect(channels(y, 0, 3).data.every(Number.isNaN)).toBe(true);
+      expect(channels(y, k + 3, 2).data.every(Number.isNaN)).toBe(true);
+    });
+  }
+}
+
+test('linear refuses what does not fit', () => {
+  const w = { shape: [4, 3] };
+  expect(() => linear.plan({ x: { shape: [1, 2] }, w })).toThrow(ShapeError);
+  expect(() => linear.plan({ x: { shape: [1, 3] }, w }, { k0: 1, kTotal: 4 })).toThrow(
+    'channels 1 .. 5 should lie within the 4 of y',
+  );
+});

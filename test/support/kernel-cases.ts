@@ -1,0 +1,132 @@
+/** Representative shapes for any kernel, from the letters of its spec: a new kernel needs no entry of its own. */
+import { coreCaps } from '../../src/gpu/caps.js';
+import type { AnyKernel } from '../../src/kernels/kernel.js';
+import type { Ndarray } from './gpu.js';
+import { random } from './numbers.js';
+
+export interface KernelCase {
+  readonly name: string;
+  readonly kernel: AnyKernel;
+  readonly reads: Readonly<Record<string, { readonly shape: readonly number[] }>>;
+  readonly options: object;
+}
+
+type Sizes = Readonly<Record<string, number>>;
+
+/** Size sets that agree with each other: P x Q is what an R x S filter with stride 1 and no padding leaves of H x W. */
+const sizeSets: Readonly<Record<string, Sizes>> = {
+  odd: {
+    N: 2,
+    C: 5,
+    CG: 5,
+    K: 3,
+    KT: 3,
+    H: 9,
+    W: 7,
+    R: 3,
+    S: 3,
+    P: 7,
+    Q: 5,
+    T: 5,
+    D: 6,
+    HEADS: 2,
+    M: 6,
+    B: 2,
+  },
+  even: {
+    ...{ N: 4, C: 32, CG: 32, K: 32, KT: 32, H: 18, W: 18, R: 3, S: 3, P: 16, Q: 16 },
+    ...{ T: 16, D: 32, HEADS: 4, M: 16, B: 4 },
+  },
+  point: {
+    ...{ N: 1, C: 64, CG: 64, K: 16, KT: 16, H: 4, W: 4, R: 1, S: 1, P: 4, Q: 4 },
+    ...{ T: 8, D: 64, HEADS: 1, M: 8, B: 1 },
+  },
+};
+
+/** Length of a tensor whose shape is `*`. */
+const anyShape = (s: Sizes) => [s.N, s.C, s.H, s.W];
+
+/** Every option that kernels of this library must be given; each takes those it knows. */
+const options = (s: Sizes) => ({
+  size: [s.R, s.S],
+  stride: 1,
+  inputSize: [s.H, s.W],
+  outputSize: [s.P, s.Q],
+  filterSize: [s.R, s.S],
+  k: s.K,
+  classes: s.C,
+  copies: 4,
+  first: true,
+  mode: 'sum',
+});
+
+/** Kernels whose options have other names, by kernel name. */
+const special: Readonly<Record<string, (sizes: Sizes) => object>> = {
+  topK: ({ C }) => ({ k: Math.min(5, C) }),
+};
+
+/** Cases of a kernel, one a size set, once with and once without the inputs it can do without. */
+export function casesOf(kernel: AnyKernel): KernelCase[] {
+  const spec = kernel.spec.reads as Readonly<Record<string, string>>;
+  const names = Object.keys(spec);
+  const hasOptional = names.some((name) => name.endsWith('?'));
+  return Object.entries(sizeSets).flatMap(([set, sizes]) =>
+    (hasOptional ? [true, false] : [true]).map((full) => ({
+      name: `${kernel.name} ${set}${full ? '' : ' bare'}`,
+      kernel,
+      reads: Object.fromEntries(
+        names
+          .filter((name) => full || !name.endsWith('?'))
+          .map((name) => [
+            name.replace('?', ''),
+            { shape: shapeOf(kernel.name, spec[name], sizes) },
+          ]),
+      ),
+      options: { ...options(sizes), ...special[kernel.name]?.(sizes) },
+    })),
+  );
+}
+
+function shapeOf(kernelName: string, letters: string, sizes: Sizes): number[] {
+  if (letters === '*') return anyShape(sizes);
+  return letters.split(' ').map((letter) => {
+    const size = /^\d+$/.test(letter) ? Number(letter) : sizes[letter];
+    if (size === undefined) {
+      throw new Error(`${kernelName}: letter ${letter} has no size: add it to kernel-cases.ts`);
+    }
+    return size;
+  });
+}
+
+/**
+ * Seeded elements for a case: f32 in [-1, 1), u32 of all sizes, but for inputs whose name says that other values make sense.
+ */
+export function inputsOf({ kernel, reads, options: given }: KernelCase): Record<string, Ndarray> {
+  const { inputSize, classes } = given as ReturnType<typeof options>;
+  const fitting: Readonly<Record<string, (v: number, i: number) => number>> = {
+    positions: (v) => Math.floor(v * inputSize[0] * inputSize[1]),
+    classes: (v) => Math.floor(v * classes),
+    variance: (v) => v + 0.5,
+    // A mat3 of twelve numbers: a little larger and shifted.
+    m: (v, i) => [1.25, 0, 0, 0, 0, 0.75, 0, 0, v, -v, 1, 0][i % 12],
+  };
+  return Object.fromEntries(
+    Object.entries(reads).map(([name, { shape }], index) => {
+      const unit = random(shape, index + 1).data.map((v) => (v + 1) / 2);
+      const isWhole = kernel.spec.dtypes?.[name] === 'u32';
+      const fit = fitting[name] ?? ((v) => (isWhole ? Math.floor(v * 2 ** 32) : 2 * v - 1));
+      return [
+        name,
+        { shape, data: isWhole ? Uint32Array.from(unit, fit) : Float32Array.from(unit, fit) },
+      ];
+    }),
+  );
+}
+
+/** Names of the variants that can run a case. */
+export const variantsOf = (c: KernelCase, caps = coreCaps): string[] =>
+  c.kernel.variantsFor(c.reads, c.options, caps);
+
+/** Whether an export is a kernel. */
+export const isKernel = (value: unknown): value is AnyKernel =>
+  typeof value === 'object' && value !== null && 'spec' in value && 'variantsFor' in value;
