@@ -1,4 +1,4 @@
-import { ShapeError } from '../errors.js';
+import { ShapeError, WeightsError } from '../errors.js';
 import { type Caps, coreCaps } from '../gpu/caps.js';
 import type { Gpu } from '../gpu/device.js';
 import { Recorder, type RunPlan } from '../gpu/recorder.js';
@@ -10,7 +10,7 @@ import { type ParamSource, Params } from './params.js';
 import { gradient, type RuleSet } from './rules.js';
 import { Trace, type TraceOptions } from './trace.js';
 import { matchWeights, parseWeights, type Weights } from './weights/index.js';
-import { networkNamed } from './zoo/index.js';
+import { networkNamed, networks } from './zoo/index.js';
 
 /** Height and width, pixels. */
 export type InputSize = readonly [height: number, width: number];
@@ -75,11 +75,17 @@ export class Net {
     options: NetOptions = {},
   ): Net {
     const parsed = weights instanceof Uint8Array ? parseWeights(weights) : weights;
-    const wanted = network ?? parsed.metadata.network ?? 'alexnet';
+    const wanted = network ?? parsed.metadata.network;
+    if (wanted === undefined) {
+      throw new WeightsError(
+        `${parsed.name}: does not say which network it is for: name one of ${[...networks.keys()].join(', ')}`,
+      );
+    }
     const architecture = typeof wanted === 'string' ? networkNamed(wanted) : wanted;
     const head = parsed.entries.get(`${architecture.head}.weight`);
     const classes = head?.shape[0] ?? architecture.classes;
-    const sources = matchWeights(parsed, architecture.build(classes).params);
+    const { params } = architecture.build(classes);
+    const sources = matchWeights(parsed, params, { network: architecture.name });
     const labels = options.labels ?? labelsFrom(parsed.metadata.labels);
     return new Net(architecture, classes, labels, gpu, sources, options.preprocessing);
   }

@@ -4,10 +4,10 @@
  */
 import type { Gpu } from '../../src/gpu/device.js';
 import { Recorder } from '../../src/gpu/recorder.js';
-import type { Tensor } from '../../src/gpu/tensor.js';
+import type { Value } from '../../src/gpu/value.js';
 import type { AnyKernel } from '../../src/kernels/kernel.js';
 import { parseWeights } from '../../src/net/weights/index.js';
-import { type Op, ops } from './kernel-ops.js';
+import { ops } from './kernel-ops.js';
 
 /** One comparison with a golden tensor; it holds if `error <= tolerance`. */
 export interface Check {
@@ -67,9 +67,13 @@ export function goldenKernels(op: string, json: string, safetensors: Uint8Array)
             const entry = entries.get(`${c.name}/${key}`);
             return entry && { shape: entry.shape, data: entry.read() };
           };
-          const checks: Check[] = [];
-          for (const part of run) checks.push(...(await runPart(gpu, part, read)));
-          return checks;
+          const r = Recorder.on(gpu);
+          const pending = run.flatMap((part) => recordPart(r, part, read));
+          if (pending.length === 0) return [];
+          const tensors = await r.run(pending.map(({ value }) => value));
+          const results = await gpu.read(tensors);
+          for (const tensor of tensors) tensor.destroy();
+          return pending.map(({ check }, i) => check(results[i]));
         },
       })),
     notBuilt: parts.flatMap((p) => p.notBuilt),
@@ -78,57 +82,64 @@ export function goldenKernels(op: string, json: string, safetensors: Uint8Array)
 
 /** One kernel of a case: how to call it, and which golden each of its results is. */
 export interface Part {
-  readonly kernel: AnyKernel;
+  readonly kernel: { readonly name: string };
   /** Inputs by name from the case's tensors; undefined if one that is needed is not there. */
   readonly reads: (read: Read) => Readonly<Record<string, GoldenArray | undefined>> | undefined;
   readonly options?: object;
   /** Golden key by result name. */
-  readonly results: Readonly<Record<string, string>>;
+  readonly results: Readonly<Record<string, string | undefined>>;
   /** How to compare; the relative L2 norm if not given. */
   readonly compare?: (got: ArrayLike<number>, golden: ArrayLike<number>) => Omit<Check, 'key'>;
 }
 
 export type Read = (key: string) => GoldenArray | undefined;
 
-async function runPart(gpu: Gpu, part: Part, read: Read): Promise<Check[]> {
-  const { kernel, results, compare = relativeL2 } = part;
-  const wanted = Object.entries(results).filter(([, key]) => read(key));
+/** A recorded result and how it is compared once it is there. */
+interface Pending {
+  readonly value: Value;
+  readonly check: (got: ArrayLike<number>) => Check;
+}
+
+/** Records every variant of a part; nothing if tensors it needs are not in the case. */
+function recordPart(r: Recorder, part: Part, read: Read): Pending[] {
+  const { results, options, compare = relativeL2 } = part;
+  const kernel = part.kernel as AnyKernel;
+  const wanted = Object.entries(results).filter(
+    (e): e is [string, string] => e[1] !== undefined && read(e[1]) !== undefined,
+  );
   const given = wanted.length > 0 ? part.reads(read) : undefined;
   if (!given) return [];
   const arrays = Object.entries(given).filter(
     (e): e is [string, GoldenArray] => e[1] !== undefined,
   );
-  const has = (name: string) => name.endsWith('?') || arrays.some(([given]) => given === name);
-  if (!Object.keys(kernel.spec.reads).every(has)) return [];
+  const names = new Set(arrays.map(([name]) => name));
+  if (!Object.keys(kernel.spec.reads).every((name) => name.endsWith('?') || names.has(name)))
+    return [];
 
-  const checks: Check[] = [];
-  for (const variant of kernel.variantsFor(Object.fromEntries(arrays), part.options, gpu.caps)) {
-    const r = Recorder.on(gpu);
-    const reads = Object.fromEntries(
-      arrays.map(([name, a]) => [name, r.constant(a.data as Float32Array, a.shape)]),
-    );
-    const recorded = r.k(kernel, reads, part.options, { variant }) as unknown;
+  const reads = Object.fromEntries(
+    arrays.map(([name, a]) => [name, r.constant(a.data as Float32Array, a.shape)]),
+  );
+  return kernel.variantsFor(reads, options, r.caps).flatMap((variant) => {
+    const recorded = r.k(kernel, reads, options, { variant }) as unknown;
     const values = (
       kernel.resultNames.length === 1 ? { [kernel.resultNames[0]]: recorded } : recorded
-    ) as Record<string, never>;
-    const tensors: Tensor[] = await r.run(wanted.map(([result]) => values[result]));
-    const data = await gpu.read(tensors);
-    for (const tensor of tensors) tensor.destroy();
-    wanted.forEach(([, key], i) => {
-      const golden = read(key) as GoldenArray;
-      const checked =
-        data[i].length === golden.data.length
-          ? compare(data[i], golden.data)
-          : {
-              error: Number.POSITIVE_INFINITY,
-              tolerance: 0,
-              measure: 'largest difference' as const,
-            };
-      checks.push({ key: `${key} (${kernel.name}, ${variant})`, ...checked });
-    });
-  }
-  return checks;
+    ) as Record<string, Value>;
+    return wanted.map(([result, key]) => ({
+      value: values[result],
+      check: (got: ArrayLike<number>) => {
+        const golden = (read(key) as GoldenArray).data;
+        const comparison = got.length === golden.length ? compare(got, golden) : misshapen;
+        return { key: `${key} (${kernel.name}, ${variant})`, ...comparison };
+      },
+    }));
+  });
 }
+
+const misshapen: Omit<Check, 'key'> = {
+  error: Number.POSITIVE_INFINITY,
+  tolerance: 0,
+  measure: 'largest difference',
+};
 
 /** The public contract: 2e-5 of the golden's norm, or 1e-6 in each element where the golden is all zero. */
 export function relativeL2(got: ArrayLike<number>, golden: ArrayLike<number>): Omit<Check, 'key'> {
@@ -157,5 +168,3 @@ export const largestDifference =
     }
     return { error, tolerance, measure: 'largest difference' };
   };
-
-export type { Op };

@@ -3,11 +3,12 @@ import type { Architecture } from '../architecture.js';
 import { alexnet } from './alexnet.js';
 import { squeezenets } from './squeezenet.js';
 import { tinyVgg } from './tiny-vgg.js';
+import { toyAlexnet, toyVgg } from './toy.js';
 import { vggs } from './vgg.js';
 
 /** Every network there is, by name. */
 export const networks: ReadonlyMap<string, Architecture> = new Map(
-  [alexnet, ...vggs, ...squeezenets, tinyVgg].map((a) => [a.name, a]),
+  [alexnet, ...vggs, ...squeezenets, tinyVgg, toyAlexnet, toyVgg].map((a) => [a.name, a]),
 );
 
 /** @throws LayerError that offers the nearest names. */

@@ -1,0 +1,284 @@
+import { readFileSync } from 'node:fs';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { explain, planExplain } from '../../src/cam/explain.js';
+import type { Method } from '../../src/cam/method.js';
+import { featuresAt } from '../../src/cam/method.js';
+import { methods } from '../../src/cam/registry.js';
+import {
+  classTarget,
+  cosineTarget,
+  linearTarget,
+  probabilityTarget,
+  weightedTarget,
+} from '../../src/cam/target.js';
+import { Net } from '../../src/net/net.js';
+import { testGpu, useGpu } from '../support/gpu.js';
+import { random, relativeL2 } from '../support/numbers.js';
+import * as reference from '../support/reference-cams.js';
+
+useGpu();
+
+let net: Net;
+const size = [48, 40] as const;
+const batch = random([2, 3, ...size], 3);
+const one = random([1, 3, ...size], 3);
+
+beforeAll(async () => {
+  const bytes = readFileSync(new URL('../../models/toy_vgg.safetensors', import.meta.url));
+  net = Net.load(await testGpu(), undefined, bytes);
+});
+afterAll(() => net.destroy());
+
+const upload = (a: { shape: readonly number[]; data: Float32Array }) =>
+  net.gpu!.tensor(a.data, a.shape);
+
+async function mapsOf(x: typeof one, options: Parameters<typeof explain>[2]) {
+  const input = upload(x);
+  const result = await explain(net, input, options);
+  const [map, raw] = (await net.gpu!.read([result.map, result.raw])) as Float32Array[];
+  const summaries = await result.summaries();
+  const shapes = { map: result.map.shape, raw: result.raw.shape };
+  result.destroy();
+  input.destroy();
+  return { map, raw, summaries, shapes };
+}
+
+/** A method that hands out activations or gradients, for the references. */
+const handOut = (what: 'A' | 'G'): Method => ({
+  name: what,
+  title: '',
+  paper: '',
+  options: {},
+  layers: 'one',
+  finish: 'relu',
+  usesTarget: true,
+  record: (scene) => {
+    const value = featuresAt(scene, scene.trace, scene.layers[0])[what];
+    const [N, K, h, w] = value.shape;
+    return value.reshape([N, K * h, w]);
+  },
+});
+
+describe.each([...methods.values()])('$name', (method) => {
+  test('shape, range, finite, deterministic', async () => {
+    const first = await mapsOf(batch, { method });
+    expect(first.map.length).toBe(2 * size[0] * size[1]);
+    for (const v of first.map) if (!(v >= 0 && v <= 1)) expect.fail(`map holds ${v}`);
+    const second = await mapsOf(batch, { method });
+    expect(second.map).toEqual(first.map);
+    expect(second.raw).toEqual(first.raw);
+  });
+
+  test('each image of a batch gets the map it gets alone', async () => {
+    const all = await mapsOf(batch, { method, target: classTarget([1, 2]) });
+    const per = batch.data.length / 2;
+    for (const n of [0, 1]) {
+      const alone = await mapsOf(
+        { shape: [1, 3, ...size], data: batch.data.slice(n * per, (n + 1) * per) },
+        { method, target: classTarget(n + 1) },
+      );
+      const part = all.raw.subarray((n * all.raw.length) / 2, ((n + 1) * all.raw.length) / 2);
+      expect(relativeL2(part, alone.raw)).toBeLessThan(1e-5);
+    }
+  });
+
+  test('a constant image gives no NaN, and a blank map says why', async () => {
+    const grey = { shape: one.shape, data: new Float32Array(one.data.length) };
+    const { map, summaries } = await mapsOf(grey, { method });
+    expect(map.every((v) => Number.isFinite(v))).toBe(true);
+    if (map.every((v) => v === 0)) expect(summaries[0].warnings.length).toBe(1);
+  });
+
+  test('leaves no buffers behind, and its plan tells what it took', async () => {
+    const before = net.gpu!.liveBytes;
+    const input = upload(one);
+    const result = await explain(net, input, { method });
+    const plan = planExplain(net, input, { method });
+    expect(plan.dispatches).toBe(result.plan.dispatches);
+    expect(plan.arenaBytes).toBe(result.plan.arenaBytes);
+    result.destroy();
+    input.destroy();
+    expect(net.gpu!.liveBytes).toBe(before);
+  });
+});
+
+describe('formulas', () => {
+  const formulas = {
+    'grad-cam': reference.gradCam,
+    'grad-cam++': reference.gradCamPlusPlus,
+    'xgrad-cam': reference.xGradCam,
+    'hires-cam': reference.hiResCam,
+    'layer-cam': reference.layerCam,
+    'eigen-cam': reference.eigenCam,
+  };
+  for (const layer of ['features.14', 'features.5']) {
+    test.each(Object.keys(formulas))(`%s at ${layer} is its formula in float64`, async (name) => {
+      const options = { layer, target: classTarget(1) };
+      const { raw: A, shapes } = await mapsOf(one, { ...options, method: handOut('A') });
+      const { raw: G } = await mapsOf(one, { ...options, method: handOut('G') });
+      const got = await mapsOf(one, { ...options, method: name });
+      const [, h, w] = got.shapes.raw;
+      const maps = { A, G, size: h * w, K: A.length / (h * w) };
+      expect(shapes.raw[2]).toBe(w);
+      const raw = formulas[name as keyof typeof formulas](maps);
+      expect(relativeL2(got.raw, raw)).toBeLessThan(name === 'eigen-cam' ? 1e-4 : 2e-5);
+      expect(relativeL2(got.map, reference.finish(raw, [h, w], size))).toBeLessThan(1e-4);
+    });
+  }
+
+  test('Grad-CAM behind global average pooling is CAM up to the number of pixels', async () => {
+    const target = classTarget(0);
+    const gradCam = await mapsOf(one, { method: 'grad-cam', target });
+    const cam = await mapsOf(one, { method: 'cam', target });
+    const pixels = cam.raw.length;
+    expect(
+      relativeL2(
+        gradCam.raw.map((v) => v * pixels),
+        cam.raw,
+      ),
+    ).toBeLessThan(1e-5);
+    expect(relativeL2(gradCam.map, cam.map)).toBeLessThan(1e-5);
+  });
+
+  test('HiResCAM is Grad-CAM where the gradient is constant in each map', async () => {
+    const target = classTarget(3);
+    const a = await mapsOf(one, { method: 'grad-cam', target });
+    const b = await mapsOf(one, { method: 'hires-cam', target });
+    expect(relativeL2(a.raw, b.raw)).toBeLessThan(1e-5);
+  });
+
+  test('XGrad-CAM: the map adds up to gradient times activation (conservation)', async () => {
+    const options = { layer: 'features.9', target: classTarget(2) };
+    const { raw: A } = await mapsOf(one, { ...options, method: handOut('A') });
+    const { raw: G } = await mapsOf(one, { ...options, method: handOut('G') });
+    const { raw } = await mapsOf(one, { ...options, method: 'xgrad-cam' });
+    const sum = raw.reduce((a, b) => a + b, 0);
+    const product = A.reduce((total, a, i) => total + a * G[i], 0);
+    expect(Math.abs(sum - product)).toBeLessThan(1e-4 * Math.abs(product) + 1e-6);
+  });
+
+  test('LayerCAM over several layers takes the larger of the scaled maps', async () => {
+    const layer = ['features.9', 'features.14'];
+    const both = await mapsOf(one, { method: 'layer-cam', layer, target: classTarget(1) });
+    expect(both.shapes.raw).toEqual([1, ...size]);
+    expect(both.raw.every((v) => v >= 0 && v < 1)).toBe(true);
+    const mean = await mapsOf(one, {
+      method: 'layer-cam',
+      layer,
+      target: classTarget(1),
+      options: { fuse: 'mean' },
+    });
+    expect(both.raw.every((v, i) => v >= mean.raw[i] - 1e-6)).toBe(true);
+    expect(relativeL2(both.raw, mean.raw)).toBeGreaterThan(1e-3);
+  });
+});
+
+describe('targets', () => {
+  test('a probability scales the logit map of a one-against-rest pair: its score is the softmax', async () => {
+    const { summaries } = await mapsOf(one, { target: probabilityTarget(2) });
+    const logits = (await mapsOf(one, { target: classTarget(2) })).summaries[0].score;
+    expect(summaries[0].score).toBeGreaterThan(0);
+    expect(summaries[0].score).toBeLessThan(1);
+    expect(Number.isFinite(logits)).toBe(true);
+  });
+
+  test('a linear target is the same combination of the raw maps', async () => {
+    const coefficients = new Float32Array(net.classes);
+    coefficients[0] = 2;
+    coefficients[1] = -1;
+    const mixed = await mapsOf(one, { target: linearTarget(coefficients) });
+    const a = await mapsOf(one, { target: classTarget(0) });
+    const b = await mapsOf(one, { target: classTarget(1) });
+    expect(
+      relativeL2(
+        mixed.raw,
+        a.raw.map((v, i) => 2 * v - b.raw[i]),
+      ),
+    ).toBeLessThan(1e-5);
+  });
+
+  test('weighted classes add up finished maps', async () => {
+    const target = weightedTarget([
+      { choice: 0, weight: 3 },
+      { choice: 1, weight: 1 },
+    ]);
+    const fused = await mapsOf(one, { target });
+    const a = await mapsOf(one, { target: classTarget(0) });
+    const b = await mapsOf(one, { target: classTarget(1) });
+    const sum = a.map.map((v, i) => 3 * v + b.map[i]);
+    const least = sum.reduce((x, y) => Math.min(x, y));
+    const largest = sum.reduce((x, y) => Math.max(x, y));
+    expect(
+      relativeL2(
+        fused.map,
+        sum.map((v) => (v - least) / (largest - least)),
+      ),
+    ).toBeLessThan(1e-5);
+  });
+
+  test('the predicted class is what its index says', async () => {
+    const top = await mapsOf(one, { target: classTarget({ top: 1 }) });
+    const scores = await Promise.all(
+      Array.from(
+        { length: net.classes },
+        async (_, c) => (await mapsOf(one, { target: classTarget(c) })).summaries[0].score,
+      ),
+    );
+    const second = [...scores].sort((a, b) => b - a)[1];
+    expect(top.summaries[0].score).toBeCloseTo(second, 4);
+  });
+
+  test('cosine similarity to its own features is 1, with a gradient of 0', async () => {
+    const { raw } = await mapsOf(one, { method: handOut('A'), layer: 'features.14' });
+    const same = await mapsOf(one, {
+      target: cosineTarget('features.14', raw),
+      layer: 'features.11',
+    });
+    expect(same.summaries[0].score).toBeCloseTo(1, 5);
+    const other = await mapsOf(one, {
+      target: cosineTarget(
+        'features.14',
+        raw.map((v, i) => v + (i % 7) * 0.1),
+      ),
+      layer: 'features.11',
+    });
+    expect(other.summaries[0].score).toBeLessThan(1);
+    expect(other.raw.some((v) => v !== 0)).toBe(true);
+  });
+
+  test('what does not fit is one clear line', async () => {
+    await expect(mapsOf(one, { target: classTarget(8) })).rejects.toThrow(
+      /class 8 is out of range: there are 0 .. 7/,
+    );
+    await expect(mapsOf(batch, { target: classTarget([1]) })).rejects.toThrow(
+      /1 classes for 2 images/,
+    );
+    await expect(mapsOf(one, { layer: 'flatten' })).rejects.toThrow(/should be feature maps/);
+    await expect(mapsOf(one, { layer: 'features.99' })).rejects.toThrow(/nearest are features/);
+    await expect(mapsOf(one, { method: 'gradcam' })).rejects.toThrow(/nearest are grad-cam/);
+    await expect(mapsOf(one, { options: { copies: 3 } })).rejects.toThrow(/no option copies/);
+    await expect(
+      mapsOf(one, { method: 'smooth-grad-cam++', options: { copies: 0 } }),
+    ).rejects.toThrow(/at least 1/);
+    await expect(mapsOf(one, { target: linearTarget(new Float32Array(3)) })).rejects.toThrow(
+      /3 coefficients/,
+    );
+    await expect(mapsOf(one, { layer: ['features.9', 'features.14'] })).rejects.toThrow(
+      /2 layers given/,
+    );
+  });
+
+  test('profiles: torch-cam leaves the size, captum the sign', async () => {
+    const torchCam = await mapsOf(one, { profile: 'torch-cam' });
+    expect(torchCam.shapes.map).toEqual(torchCam.shapes.raw);
+    const captum = await mapsOf(one, { profile: 'captum', target: classTarget(7) });
+    const least = captum.raw.reduce((a, b) => Math.min(a, b));
+    const largest = captum.raw.reduce((a, b) => Math.max(a, b));
+    expect(
+      relativeL2(
+        captum.map,
+        captum.raw.map((v) => (v - least) / (largest - least)),
+      ),
+    ).toBeLessThan(1e-5);
+  });
+});

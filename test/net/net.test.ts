@@ -1,0 +1,256 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { coreCaps, coreLimits } from '../../src/gpu/caps.js';
+import type { Gpu } from '../../src/gpu/device.js';
+import { Recorder } from '../../src/gpu/recorder.js';
+import type { Architecture } from '../../src/net/architecture.js';
+import { imagenetPreprocessing } from '../../src/net/architecture.js';
+import { Graph } from '../../src/net/graph.js';
+import {
+  AdaptiveAvgPool2d,
+  Add,
+  BatchNorm2d,
+  Concat,
+  Conv2d,
+  Flatten,
+  Linear,
+  MaxPool2d,
+  ReLU,
+} from '../../src/net/modules.js';
+import { Net } from '../../src/net/net.js';
+import { any, derivative, kind } from '../../src/net/rules.js';
+import { networks } from '../../src/net/zoo/index.js';
+import { hasFolder, realDir } from '../support/folders.js';
+import { useGpu } from '../support/gpu.js';
+import { hashWeights } from '../support/hash-weights.js';
+import { dot, random, relativeL2 } from '../support/numbers.js';
+
+const { gpu } = useGpu();
+
+/** A small net with everything the executor has to handle: batch norm, a concatenation, a residual, overlapping pools. */
+const everything: Architecture = {
+  name: 'everything',
+  paper: '',
+  classes: 5,
+  head: 'fc',
+  defaultLayer: 'cat',
+  preprocessing: imagenetPreprocessing,
+  minInput: 8,
+  build: (classes) => {
+    const g = new Graph();
+    const stem = g.sequential('stem', 'input', [
+      Conv2d(3, 6, 3, { pad: 1, bias: false }),
+      BatchNorm2d(6),
+      ReLU,
+      MaxPool2d(3, 2),
+    ]);
+    const left = g.sequential('left', stem, [Conv2d(6, 4, 1), ReLU]);
+    const right = g.sequential('right', stem, [Conv2d(6, 5, 3, { pad: 1 })]);
+    const cat = g.add('cat', [left, right, stem], Concat);
+    const body = g.sequential('body', cat, [
+      Conv2d(15, 15, 3, { pad: 1, groups: 5 }),
+      BatchNorm2d(15),
+    ]);
+    const sum = g.add('sum', [body, cat], Add);
+    const last = g.add('relu', [sum], ReLU);
+    const pooled = g.add('avgpool', [last], AdaptiveAvgPool2d([2, 2]));
+    g.add('fc', [g.add('flatten', [pooled], Flatten)], Linear(60, classes));
+    return g;
+  },
+};
+
+const everythingNet = (device: Gpu) =>
+  Net.from(device, everything, hashWeights(everything.build(5), 3));
+
+async function logitsOf(
+  net: Net,
+  x: { shape: readonly number[]; data: Float32Array },
+  taps: string[] = [],
+) {
+  const r = Recorder.on(net.gpu!);
+  const trace = net.trace(r, r.constant(x.data, x.shape), { taps });
+  const tensors = await r.run([trace.output, ...taps.map((t) => trace.value(t))]);
+  const read = (await net.gpu!.read(tensors)) as Float32Array[];
+  for (const t of tensors) t.destroy();
+  return read;
+}
+
+describe('executor', () => {
+  test('tapping every node changes nothing: merged and separate dispatches agree', async () => {
+    const net = everythingNet(gpu());
+    const x = random([2, 3, 13, 11]);
+    const [merged] = await logitsOf(net, x);
+    const taps = net.graph.names.filter((n) => n !== 'input');
+    const [separate] = await logitsOf(net, x, taps);
+    expect(relativeL2(merged, separate)).toBeLessThan(1e-6);
+    const r = new Recorder(coreCaps);
+    expect(net.plan(2, { inputSize: [13, 11] }).dispatches).toBeLessThan(
+      net.plan(2, { inputSize: [13, 11], taps }).dispatches,
+    );
+    expect(r.length).toBe(0);
+    net.destroy();
+  });
+
+  test('the gradient is the derivative: directional finite difference through every kind of node', async () => {
+    const net = everythingNet(gpu());
+    const x = random([1, 3, 13, 11], 4);
+    const v = random([1, 3, 13, 11], 5);
+    const seed = random([1, 5], 6);
+    const r = Recorder.on(gpu());
+    const trace = net.trace(r, r.constant(x.data, x.shape), { backwardTo: ['input'] });
+    const grads = trace.backward('fc', r.constant(seed.data, [1, 5]), ['input', 'cat']);
+    const [g] = await r.run([grads.get('input')!]);
+    const slope = dot(await g.read(), v.data);
+    g.destroy();
+    const at = async (t: number) => {
+      const moved = x.data.map((value, i) => value + t * v.data[i]);
+      const [y] = await logitsOf(net, { shape: x.shape, data: moved });
+      return dot(y, seed.data);
+    };
+    const h = 1e-3;
+    const difference = ((await at(h)) - (await at(-h))) / (2 * h);
+    expect(Math.abs(slope - difference)).toBeLessThan(5e-3 * Math.max(1, Math.abs(slope)));
+    net.destroy();
+  });
+
+  test('forward from any node gives what the whole pass gives', async () => {
+    const net = everythingNet(gpu());
+    const x = random([2, 3, 9, 9], 7);
+    const [logits, cat] = await logitsOf(net, x, ['cat']);
+    const r = Recorder.on(gpu());
+    const shape = net.layers([9, 9]).find((l) => l.name === 'cat')!.shape;
+    const trace = net.traceFrom(r, { cat: r.constant(cat, [2, ...shape.slice(1)]) });
+    const [again] = await r.run([trace.output]);
+    expect(relativeL2(await again.read(), logits)).toBeLessThan(1e-6);
+    again.destroy();
+    net.destroy();
+  });
+
+  test('each image of a batch gets what it gets alone', async () => {
+    const net = everythingNet(gpu());
+    const x = random([3, 3, 10, 9], 8);
+    const [all] = await logitsOf(net, x);
+    const size = 3 * 10 * 9;
+    for (let n = 0; n < 3; n++) {
+      const one = { shape: [1, 3, 10, 9], data: x.data.slice(n * size, (n + 1) * size) };
+      const [alone] = await logitsOf(net, one);
+      expect(relativeL2(all.subarray(n * 5, n * 5 + 5), alone)).toBeLessThan(1e-6);
+    }
+    net.destroy();
+  });
+
+  test('same input, same bytes', async () => {
+    const net = everythingNet(gpu());
+    const x = random([2, 3, 13, 11], 9);
+    expect(await logitsOf(net, x)).toEqual(await logitsOf(net, x));
+    net.destroy();
+  });
+
+  test('a node that no rule matches is an error with its name', () => {
+    const net = everythingNet(gpu());
+    const r = Recorder.on(gpu());
+    const trace = net.trace(r, r.constant(random([1, 3, 9, 9]).data, [1, 3, 9, 9]));
+    const dy = r.constant(new Float32Array(5), [1, 5]);
+    expect(() =>
+      trace.backward('fc', dy, ['input'], [[kind('linear', 'flatten'), derivative]]),
+    ).toThrow(/no rule for avgpool \(adaptiveAvgPool2d\)/);
+    expect(() => trace.backward('stem.0', dy.reshape([1, 5]), ['fc'])).toThrow(/should be/);
+    expect(trace.backward('fc', dy, ['cat'], [[any, derivative]]).has('cat')).toBe(true);
+    net.destroy();
+  });
+
+  test('weights larger than a binding are split, with the same result', async () => {
+    const wide: Architecture = {
+      ...everything,
+      head: 'classifier.2',
+      build: (classes) => {
+        const g = new Graph();
+        const maps = g.add('conv', ['input'], Conv2d(3, 4, 3, { pad: 1 }));
+        const flat = g.add('flatten', [g.add('pool', [maps], AdaptiveAvgPool2d([4, 4]))], Flatten);
+        g.sequential('classifier', flat, [Linear(64, 103), ReLU, Linear(103, classes)]);
+        return g;
+      },
+    };
+    const net = Net.from(gpu(), wide, hashWeights(wide.build(5), 3));
+    const x = random([2, 3, 8, 8], 10);
+    const seed = random([2, 5], 11).data;
+    const run = async (maxStorageBufferBindingSize: number) => {
+      const caps = { ...gpu().caps, limits: { ...gpu().caps.limits, maxStorageBufferBindingSize } };
+      const r = new Recorder(caps, gpu());
+      const trace = net.trace(r, r.constant(x.data, x.shape), { backwardTo: ['flatten'] });
+      const grads = trace.backward('classifier.2', r.constant(seed, [2, 5]), ['flatten']);
+      const tensors = await r.run([trace.output, grads.get('flatten')!]);
+      const read = (await gpu().read(tensors)) as Float32Array[];
+      for (const t of tensors) t.destroy();
+      return { read, dispatches: r.length };
+    };
+    const whole = await run(coreLimits.maxStorageBufferBindingSize);
+    const split = await run(8192); // the first linear layer's weight takes 26,368 bytes
+    expect(split.dispatches - whole.dispatches).toBeGreaterThanOrEqual(6);
+    expect(relativeL2(split.read[0], whole.read[0])).toBeLessThan(1e-6);
+    expect(relativeL2(split.read[1], whole.read[1])).toBeLessThan(1e-6);
+    net.destroy();
+  });
+});
+
+describe('zoo', () => {
+  for (const [name, architecture] of networks) {
+    test(`${name}: plans without a device, default layer is spatial`, () => {
+      const net = Net.describe(name, 2);
+      const plan = net.plan(1, { backwardTo: [net.defaultLayer] });
+      expect(plan.flops).toBeGreaterThan(0);
+      expect(plan.peakBytes).toBe(plan.arenaBytes + plan.outputBytes + plan.inputBytes);
+      const layers = net.layers();
+      expect(layers.find((l) => l.isDefault)?.spatial).toBe(true);
+      expect(layers[layers.length - 1].shape).toEqual([1, 2]);
+      expect(architecture.build(2).params.get(`${architecture.head}.weight`)?.[0]).toBe(2);
+    });
+  }
+
+  test('VGG-16 counts: 22 dispatches, 31 GFLOP, the two largest tensors; its first linear layer split at core limits', () => {
+    const net = Net.describe('vgg16');
+    const roomy = {
+      ...coreCaps,
+      limits: { ...coreLimits, maxStorageBufferBindingSize: 2 ** 30, maxBufferSize: 2 ** 30 },
+    };
+    const plan = net.plan(1, { caps: roomy });
+    expect(plan.dispatches).toBeLessThanOrEqual(22);
+    expect(plan.flops / 1e9).toBeGreaterThan(30.9);
+    expect(plan.flops / 1e9).toBeLessThan(31.1);
+    expect(plan.arenaBytes).toBeLessThanOrEqual(1.15 * 2 * 64 * 224 * 224 * 4);
+    const core = net.plan(1);
+    const linears = core.steps.filter((s) => s.kernel === 'linear');
+    expect(linears.length).toBeGreaterThan(3);
+    for (const step of core.steps) {
+      for (const b of step.bindings) {
+        expect(4 * b.shape.reduce((x, y) => x * y, 1)).toBeLessThanOrEqual(
+          coreLimits.maxStorageBufferBindingSize,
+        );
+      }
+    }
+  });
+
+  test('AlexNet counts: at most 13 dispatches', () => {
+    expect(Net.describe('alexnet').plan(1).dispatches).toBeLessThanOrEqual(13);
+  });
+
+  test('an unknown layer, network or too small an input is one clear line', () => {
+    const net = Net.describe('alexnet');
+    expect(() => net.graph.get('feature.11')).toThrow(
+      /no layer feature.11: nearest are features.11/,
+    );
+    expect(() => Net.describe('vgg61')).toThrow(/no network vgg61: nearest are vgg1/);
+    expect(() => net.plan(1, { inputSize: [40, 224] })).toThrow(/at least 63/);
+  });
+});
+
+describe.runIf(hasFolder(realDir))('real weights', () => {
+  test('tiny_vgg: wrong weights are listed all at once', () => {
+    const bytes = readFileSync(join(realDir, 'tiny_vgg.safetensors'));
+    expect(() => Net.load(gpu(), 'alexnet', bytes)).toThrow(/missing/);
+    const net = Net.load(gpu(), 'tiny_vgg', bytes);
+    expect(net.classes).toBe(10);
+    net.destroy();
+  });
+});

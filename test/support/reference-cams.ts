@@ -1,0 +1,100 @@
+/** The methods' formulas in float64 on activations A and gradients G [K,h,w], written down again from methods.md. */
+
+export interface Maps {
+  readonly K: number;
+  readonly size: number;
+  readonly A: ArrayLike<number>;
+  readonly G: ArrayLike<number>;
+}
+
+const at = (m: ArrayLike<number>, size: number, k: number, i: number) => m[k * size + i];
+
+function weighted({ K, size, A }: Maps, w: (k: number) => number): Float64Array {
+  const raw = new Float64Array(size);
+  for (let k = 0; k < K; k++) {
+    const weight = w(k);
+    for (let i = 0; i < size; i++) raw[i] += weight * at(A, size, k, i);
+  }
+  return raw;
+}
+
+const sumOver = (size: number, f: (i: number) => number) => {
+  let total = 0;
+  for (let i = 0; i < size; i++) total += f(i);
+  return total;
+};
+
+export const gradCam = (m: Maps) =>
+  weighted(m, (k) => sumOver(m.size, (i) => at(m.G, m.size, k, i)) / m.size);
+
+export const gradCamPlusPlus = (m: Maps) =>
+  weighted(m, (k) => {
+    const total = sumOver(m.size, (i) => at(m.A, m.size, k, i));
+    return sumOver(m.size, (i) => {
+      const g = at(m.G, m.size, k, i);
+      const denominator = 2 * g ** 2 + total * g ** 3;
+      return denominator === 0 ? 0 : (g ** 2 / denominator) * Math.max(g, 0);
+    });
+  });
+
+export const xGradCam = (m: Maps) =>
+  weighted(m, (k) => {
+    const total = sumOver(m.size, (i) => at(m.A, m.size, k, i));
+    const product = sumOver(m.size, (i) => at(m.G, m.size, k, i) * at(m.A, m.size, k, i));
+    return total === 0 ? 0 : product / total;
+  });
+
+const elementwise = (m: Maps, f: (g: number) => number) => {
+  const raw = new Float64Array(m.size);
+  for (let k = 0; k < m.K; k++) {
+    for (let i = 0; i < m.size; i++) raw[i] += f(at(m.G, m.size, k, i)) * at(m.A, m.size, k, i);
+  }
+  return raw;
+};
+
+export const hiResCam = (m: Maps) => elementwise(m, (g) => g);
+
+export const layerCam = (m: Maps) => elementwise(m, (g) => Math.max(g, 0));
+
+/** Projection on the first right singular vector, by many plain power iterations. */
+export function eigenCam({ K, size, A }: Maps): Float64Array {
+  let v = new Float64Array(K).fill(1);
+  for (let round = 0; round < 2000; round++) {
+    const u = weighted({ K, size, A, G: A }, (k) => v[k]);
+    const next = Float64Array.from({ length: K }, (_, k) =>
+      sumOver(size, (i) => at(A, size, k, i) * u[i]),
+    );
+    const norm = Math.hypot(...next);
+    v = next.map((value) => value / norm);
+  }
+  const raw = weighted({ K, size, A, G: A }, (k) => v[k]);
+  const extreme = raw.reduce((a, b) => (Math.abs(b) > Math.abs(a) ? b : a), 0);
+  return extreme < 0 ? raw.map((value) => -value) : raw;
+}
+
+/** relu, bilinear resize (align_corners false), min-max: the finished map. */
+export function finish(
+  raw: ArrayLike<number>,
+  [h, w]: readonly number[],
+  [H, W]: readonly number[],
+): Float64Array {
+  const taps = (o: number, from: number, to: number) => {
+    const q = Math.max(((o + 0.5) * from) / to - 0.5, 0);
+    const low = Math.min(Math.floor(q), from - 1);
+    return { low, high: Math.min(low + 1, from - 1), t: q - low };
+  };
+  const relu = (y: number, x: number) => Math.max(raw[y * w + x], 0);
+  const up = new Float64Array(H * W);
+  for (let y = 0; y < H; y++) {
+    const v = taps(y, h, H);
+    for (let x = 0; x < W; x++) {
+      const u = taps(x, w, W);
+      const top = relu(v.low, u.low) * (1 - u.t) + relu(v.low, u.high) * u.t;
+      const bottom = relu(v.high, u.low) * (1 - u.t) + relu(v.high, u.high) * u.t;
+      up[y * W + x] = top * (1 - v.t) + bottom * v.t;
+    }
+  }
+  const least = up.reduce((a, b) => Math.min(a, b));
+  const largest = up.reduce((a, b) => Math.max(a, b));
+  return up.map((value) => (largest > least ? (value - least) / (largest - least) : 0));
+}
