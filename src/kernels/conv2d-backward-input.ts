@@ -1,7 +1,9 @@
 import direct from '../../shaders/conv/conv2d-backward-input.wgsl';
+import block from '../../shaders/conv/conv2d-backward-input-block.wgsl';
+import tile from '../../shaders/conv/conv2d-backward-input-tile.wgsl';
 import { ShapeError } from '../errors.js';
 import { type ConvOptions, channelSlice, convGeometry } from './conv-shape.js';
-import { groupsFor, kernel } from './kernel.js';
+import { groupsFor, kernel, type Sizes } from './kernel.js';
 
 export interface Conv2dBackwardInputOptions extends ConvOptions {
   /** Height and width of the convolution's input: with a stride, several sizes have the same output. */
@@ -11,6 +13,14 @@ export interface Conv2dBackwardInputOptions extends ConvOptions {
   /** Add to what dx holds instead of overwriting it. */
   readonly accumulate?: boolean;
 }
+
+/** Distance between the filter taps that one pixel of the input meets. */
+const tapSteps = ({ SH, SW, DH, DW }: Sizes) => ({
+  RSTEP: SH / commonDivisor(SH, DH),
+  SSTEP: SW / commonDivisor(SW, DW),
+});
+
+const commonDivisor = (a: number, b: number): number => (b === 0 ? a : commonDivisor(b, a % b));
 
 /**
  * Gradient of {@link conv2d} with respect to its input.
@@ -40,6 +50,24 @@ export const conv2dBackwardInput = kernel({
   },
   flops: ({ N, K, P, Q, CG, R, S }) => 2 * N * K * P * Q * CG * R * S,
   variants: [
+    {
+      name: 'block',
+      code: block,
+      on: 'gpu',
+      groups: ({ N, H, W, CG, GROUPED }) => GROUPED * groupsFor(CG, 64) * groupsFor(N * H * W, 64),
+    },
+    {
+      name: 'tile',
+      code: tile,
+      on: 'software',
+      tuning: tapSteps,
+      groups: ({ N, H, W, CG, GROUPED, SH, SW }) =>
+        GROUPED *
+        groupsFor(CG, 16) *
+        SH *
+        SW *
+        groupsFor(N * Math.ceil(H / SH) * Math.ceil(W / SW), 128),
+    },
     { name: 'direct', code: direct, groups: ({ N, C, H, W }) => groupsFor(N * C * H * W, 64) },
   ],
 });

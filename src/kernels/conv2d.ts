@@ -1,4 +1,5 @@
 import direct from '../../shaders/conv/conv2d.wgsl';
+import block from '../../shaders/conv/conv2d-block.wgsl';
 import tile from '../../shaders/conv/conv2d-tile.wgsl';
 import { type ConvOptions, channelSlice, convGeometry, type SliceOptions } from './conv-shape.js';
 import { type Activation, activationCode, groupsFor, kernel } from './kernel.js';
@@ -25,6 +26,13 @@ export const conv2d = kernel({
   }),
   flops: ({ N, K, P, Q, CG, R, S }) => 2 * N * K * P * Q * CG * R * S,
   variants: [
+    {
+      name: 'block',
+      code: block,
+      on: 'gpu',
+      groups: ({ N, K, P, Q, GROUPED }) =>
+        GROUPED * groupsFor(K / GROUPED, 64) * groupsFor(N * P * Q, 64),
+    },
     {
       name: 'tile',
       code: tile,

@@ -1,4 +1,6 @@
 import naive from '../../shaders/matmul/linear-backward-input.wgsl';
+import block from '../../shaders/matmul/linear-backward-input-block.wgsl';
+import tile from '../../shaders/matmul/linear-backward-input-tile.wgsl';
 import { channelSlice } from './conv-shape.js';
 import { groupsFor, kernel } from './kernel.js';
 
@@ -23,5 +25,21 @@ export const linearBackwardInput = kernel({
     ACCUMULATE: accumulate ? 1 : 0,
   }),
   flops: ({ N, K, C }) => 2 * N * K * C,
-  variants: [{ name: 'naive', code: naive, groups: ({ N, C }) => groupsFor(N * C, 64) }],
+  variants: [
+    {
+      name: 'block',
+      code: block,
+      on: 'gpu',
+      fits: ({ N }) => N > 4,
+      groups: ({ N, C }) => groupsFor(C, 64) * groupsFor(N, 64),
+    },
+    {
+      name: 'tile',
+      code: tile,
+      on: 'software',
+      fits: ({ C }) => C % 4 === 0,
+      groups: ({ N, C }) => groupsFor(C, 256) * groupsFor(N, 8),
+    },
+    { name: 'naive', code: naive, groups: ({ N, C }) => groupsFor(N * C, 64) },
+  ],
 });

@@ -1,4 +1,7 @@
 import naive from '../../shaders/matmul/linear.wgsl';
+import block from '../../shaders/matmul/linear-block.wgsl';
+import gemv from '../../shaders/matmul/linear-gemv.wgsl';
+import thin from '../../shaders/matmul/linear-thin.wgsl';
 import tile from '../../shaders/matmul/linear-tile.wgsl';
 import { channelSlice, type SliceOptions } from './conv-shape.js';
 import { type Activation, activationCode, groupsFor, kernel } from './kernel.js';
@@ -24,6 +27,26 @@ export const linear = kernel({
   }),
   flops: ({ N, K, C }) => 2 * N * K * C,
   variants: [
+    {
+      name: 'gemv',
+      code: gemv,
+      on: 'gpu',
+      fits: ({ N, C }) => N <= 8 && C % 4 === 0,
+      groups: ({ K }) => K,
+    },
+    {
+      name: 'block',
+      code: block,
+      on: 'gpu',
+      groups: ({ N, K }) => groupsFor(K, 64) * groupsFor(N, 64),
+    },
+    {
+      name: 'thin',
+      code: thin,
+      on: 'software',
+      fits: ({ N, C }) => C % 4 === 0 && N <= 32,
+      groups: ({ N, K }) => groupsFor(K, 64) * groupsFor(N, 8),
+    },
     {
       name: 'tile',
       code: tile,

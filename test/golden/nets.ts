@@ -96,13 +96,15 @@ export async function runNetCase(
 
     if (c.image2 && golden('logits_image2')) {
       const second = imageInput(images, c.image2);
-      // The second image goes through the merged path, in a batch behind the first.
-      const both = new Float32Array(2 * second.data.length);
-      if (second.data.length === input.data.length) both.set(input.data);
-      both.set(second.data, second.data.length);
+      // The second image goes through the merged path, behind the first in a batch where that is quick.
+      const size = second.data.length;
+      const batch = net.plan(1).flops < 5e9 ? 2 : 1;
+      const data = new Float32Array(batch * size);
+      if (input.data.length === size) data.set(input.data);
+      data.set(second.data, (batch - 1) * size);
       const r = Recorder.on(gpu);
-      const [y] = await r.run([net.trace(r, r.constant(both, [2, ...second.shape])).output]);
-      compare('logits_image2', (await y.read()).subarray(net.classes), 1e-4);
+      const [y] = await r.run([net.trace(r, r.constant(data, [batch, ...second.shape])).output]);
+      compare('logits_image2', (await y.read()).subarray((batch - 1) * net.classes), 1e-4);
       y.destroy();
     }
     return checks;

@@ -10,7 +10,8 @@ import { channels } from '../support/slices.js';
 
 const { gpu } = useGpu();
 
-for (const c of convCases) {
+// Each case has a pipeline of its own for every variant, and compiling is what takes the time: options take turns.
+for (const [i, c] of convCases.entries()) {
   const name = JSON.stringify(c);
   const [x, w] = [random(c.x, 1), random(c.w, 2)];
   const [N, , H, W] = c.x;
@@ -19,10 +20,7 @@ for (const c of convCases) {
   const inputSize = [H, W] as const;
   const filterSize = [R, S] as const;
 
-  for (const [k0, kt] of [
-    [0, K],
-    [2, K + 5],
-  ]) {
+  for (const [k0, kt] of [i % 2 === 0 ? [0, K] : [2, K + 5]]) {
     const dy = random([N, kt, P, Q], 4);
     const used = channels(dy, k0, K);
     const forInput = { ...c, inputSize, k0 };
@@ -34,6 +32,7 @@ for (const c of convCases) {
         const { dx } = await runKernel(gpu(), conv2dBackwardInput, { dy, w }, forInput, variant);
         expectClose(dx, ref.y, sumBound(ref.terms, ref.size));
       });
+      if (i % 3 === 0) continue;
       test(`conv2dBackwardInput ${variant} accumulates at ${k0}: ${name}`, async () => {
         const before = random(c.x, 5).data;
         const options = { ...forInput, accumulate: true };

@@ -9,11 +9,12 @@ import { channels } from '../support/slices.js';
 
 const { gpu } = useGpu();
 
-for (const c of convCases) {
+// Each case has a pipeline of its own for every variant, and compiling is what takes the time: options take turns.
+for (const [i, c] of convCases.entries()) {
   const [x, w, b] = [random(c.x, 1), random(c.w, 2), random([c.w[0]], 3)];
   const ref = reference.conv2d(x, w, b, c);
   for (const variant of conv2d.variantsFor({ x, w }, c, testCaps)) {
-    for (const act of ['none', 'relu'] as const) {
+    for (const act of [i % 3 === 1 ? 'relu' : 'none'] as const) {
       test(`conv2d ${variant} ${act} is its definition: ${JSON.stringify(c)}`, async () => {
         const y = act === 'relu' ? ref.y.map((v) => Math.max(v, 0)) : ref.y;
         const got = await runKernel(gpu(), conv2d, { x, w, b }, { ...c, act }, variant);
@@ -22,6 +23,7 @@ for (const c of convCases) {
       });
     }
 
+    if (i % 4 !== 1) continue;
     test(`conv2d ${variant} writes its channels of a wider result: ${JSON.stringify(c)}`, async () => {
       const k = c.w[0];
       const options = { ...c, k0: 3, kTotal: k + 5 };

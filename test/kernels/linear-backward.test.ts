@@ -20,13 +20,10 @@ const cases = [
   { n: 130, c: 20, k: 131 },
 ];
 
-for (const { n, c, k } of cases) {
+for (const [i, { n, c, k }] of cases.entries()) {
   const shape = `[${n},${c}] to ${k}`;
   const [x, w] = [random([n, c], 1), random([k, c], 2)];
-  for (const [k0, kt] of [
-    [0, k],
-    [3, k + 4],
-  ]) {
+  for (const [k0, kt] of [i % 2 === 0 ? [0, k] : [3, k + 4]]) {
     const dy = random([n, kt], 4);
     const part = (i: number, t: number) => dy.data[i * kt + k0 + t];
 
@@ -36,6 +33,7 @@ for (const { n, c, k } of cases) {
         const { dx } = await runKernel(gpu(), linearBackwardInput, { dy, w }, { k0 }, variant);
         expectClose(dx, ref.y, sumBound(k, ref.size));
       });
+      if (i % 3 === 0) continue;
       test(`linearBackwardInput ${variant} accumulates: ${shape} at ${k0}`, async () => {
         const before = random([n, c], 5).data;
         const options = { k0, accumulate: true };

@@ -22,11 +22,11 @@ const cases: { n: number; c: number; k: number }[] = [
   { n: 130, c: 20, k: 131 },
 ];
 
-for (const { n, c, k } of cases) {
+for (const [i, { n, c, k }] of cases.entries()) {
   const [x, w, b] = [random([n, c], 1), random([k, c], 2), random([k], 3)];
   for (const variant of linear.variantsFor({ x, w, b }, {}, testCaps)) {
     const shape = `[${n},${c}] to ${k}`;
-    for (const act of ['none', 'relu'] as const) {
+    for (const act of [i % 3 === 1 ? 'relu' : 'none'] as const) {
       test(`linear ${variant} ${act} is its definition: ${shape}`, async () => {
         const ref = matrixProduct(
           n,
@@ -44,6 +44,7 @@ for (const { n, c, k } of cases) {
       });
     }
 
+    if (i % 3 !== 0) continue;
     test(`linear ${variant} writes its columns of a wider result: ${shape}`, async () => {
       const options = { k0: 3, kTotal: k + 5 };
       const narrow = await runKernel(gpu(), linear, { x, w }, {}, variant);

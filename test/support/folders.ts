@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { appendFileSync, existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { parseWeights } from '../../src/net/weights/index.js';
 import { type GoldenTensors, goldenTensors } from '../golden/format.js';
@@ -46,4 +46,25 @@ export function goldenCases<T>(
         tensors: existsSync(data) ? readTensors(data) : () => undefined,
       };
     });
+}
+
+/**
+ * What one golden test file did: how many comparisons, and which cases need something that is not built yet. A whole run
+ * (`npm run test:golden`) adds the files up and fails if there were none; a file alone fails by itself.
+ */
+export function reportGolden(
+  what: string,
+  checked: number,
+  missing: Readonly<Record<string, readonly string[]>>,
+): void {
+  const report = process.env.GOLDEN_REPORT;
+  if (report) {
+    appendFileSync(report, `${JSON.stringify({ what, checked, missing })}\n`);
+    return;
+  }
+  for (const [kind, names] of Object.entries(missing)) {
+    if (names.length > 0)
+      console.log(`not built yet, ${names.length} ${kind}: ${names.join(', ')}`);
+  }
+  if (checked === 0) throw new Error(`${what}: nothing was checked`);
 }

@@ -1,0 +1,403 @@
+import { join } from 'node:path';
+import { Command, Option } from 'commander';
+import { type ExplainOptions, explain } from '../cam/explain.js';
+import type { Method, OptionValues } from '../cam/method.js';
+import { optionsOf } from '../cam/options.js';
+import type { Prediction } from '../cam/predict.js';
+import type { Profile } from '../cam/profiles.js';
+import { methodNamed } from '../cam/registry.js';
+import { classTarget, probabilityTarget, type Target, topFiveTarget } from '../cam/target.js';
+import { LayerError, TargetError } from '../errors.js';
+import type { Gpu } from '../gpu/device.js';
+import type { ColormapName } from '../image/colormap.js';
+import { npy } from '../image/npy.js';
+import { Photo, type RgbaImage } from '../image/photo.js';
+import type { Net } from '../net/net.js';
+import { drawMap, drawNoMap } from './draw.js';
+import {
+  classIds,
+  colormapOption,
+  fraction,
+  type ImageFlags,
+  imagePathOption,
+  imagePaths,
+  layerOption,
+  type MethodChoice,
+  methodChoices,
+  type NetworkFlags,
+  networkOptions,
+  outputDirOption,
+  profileOption,
+} from './flags.js';
+import { decodeFile, distinct, type ImageFile, imageFiles } from './images.js';
+import { type Io, json } from './io.js';
+import { type ChosenNetwork, chooseNetwork, withNet } from './network.js';
+import { checkWritable, OutputFiles } from './output-files.js';
+import { packageVersion } from './package.js';
+import { Progress } from './progress.js';
+import { shortly, topFive } from './top-five.js';
+
+interface ExplainFlags extends NetworkFlags, ImageFlags {
+  readonly layerName?: readonly string[];
+  readonly classId?: readonly number[];
+  readonly topFive?: boolean;
+  readonly probability?: boolean;
+  readonly method?: readonly MethodChoice[];
+  readonly profile: Profile;
+  readonly seed?: string;
+  readonly outputDir: string;
+  readonly colormap: ColormapName;
+  readonly alpha: number;
+  readonly npyRaw?: boolean;
+}
+
+/** One map to be made of each photo. */
+interface Job {
+  readonly method: Method;
+  readonly options: Readonly<Record<string, string>>;
+  readonly layer: readonly string[] | undefined;
+  readonly target: Target;
+  /** Undefined for the predicted class, null if it is not one class that is explained. */
+  readonly classId: number | null | undefined;
+  /** Of the files, without extension. */
+  readonly stem: string;
+}
+
+/** One map in `summary.json`; keys that the README promises keep their names. */
+interface ResultSummary {
+  readonly method: string;
+  readonly options: OptionValues;
+  readonly profile: Profile;
+  /** Several are joined by commas; `input` for gradients of the pixels, null for methods that choose themselves. */
+  readonly layer: string | null;
+  /** What was explained, in words. */
+  readonly target: string;
+  /** Null where several classes are explained as one. */
+  readonly classId: number | null;
+  readonly label: string | null;
+  readonly score: number;
+  readonly rawMin: number;
+  readonly rawMax: number;
+  readonly seed: string | number | null;
+  readonly timesMs: Readonly<Record<string, number>>;
+  readonly peakGpuBytes: number;
+  /** Why the map should not be trusted; empty if it is fine. */
+  readonly warnings: readonly string[];
+  /** File names in the same folder. */
+  readonly files: Readonly<Record<string, string>>;
+}
+
+/** `summary.json`: one a photo. The first result's keys stand at the top too, for programs that ask for one map. */
+interface Summary extends ResultSummary {
+  readonly image: string;
+  readonly network: string;
+  readonly weightsSha256: string;
+  readonly adapter: string;
+  readonly version: string;
+  readonly top5: readonly Prediction[];
+  readonly results: readonly ResultSummary[];
+}
+
+/** `webgpu-cam explain`. */
+export function explainCommand(io: Io): Command {
+  const command = new Command('explain')
+    .description('draw which pixels of a photo made the network say so')
+    .argument('[images...]', 'photos: PNG, JPEG or WebP')
+    .addOption(imagePathOption());
+  for (const option of networkOptions()) command.addOption(option);
+  return command
+    .addOption(layerOption())
+    .addOption(
+      new Option(
+        '--class-id <number>',
+        'class to explain, or several by commas, each by itself (default: the predicted class)',
+      ).argParser(classIds),
+    )
+    .addOption(
+      new Option(
+        '--top-five',
+        'explain the five likeliest classes with weights 3, 2, 1.5, 1, 1',
+      ).conflicts(['classId', 'probability']),
+    )
+    .addOption(new Option('--probability', "explain the class's probability, not its logit"))
+    .addOption(
+      new Option(
+        '--method <name>',
+        'method, or several by commas, with options as in name:key=value,key=value (default: grad-cam)',
+      ).argParser(methodChoices),
+    )
+    .addOption(profileOption())
+    .addOption(new Option('--seed <seed>', 'seed of the methods that have one'))
+    .addOption(outputDirOption())
+    .addOption(colormapOption('jet'))
+    .addOption(
+      new Option('--alpha <fraction>', 'how much of the colour covers the photo, 0 to 1')
+        .argParser(fraction)
+        .default(0.5),
+    )
+    .addOption(new Option('--npy-raw', 'also write the map before normalisation'))
+    .action(async (images: string[], flags: ExplainFlags) => {
+      await explainImages(images, flags, io);
+    });
+}
+
+async function explainImages(
+  positional: readonly string[],
+  flags: ExplainFlags,
+  io: Io,
+): Promise<void> {
+  // Everything that can be wrong is looked at before the GPU is asked for anything.
+  const files = await imageFiles(imagePaths(positional, flags));
+  const methods = methodsOf(flags);
+  const chosen = await chooseNetwork(flags, io);
+  const jobs = jobsOf(methods, flags, chosen.description);
+  checkWritable(flags.outputDir);
+
+  const summaries: Summary[] = [];
+  await withNet(chosen, flags, io, async (net, gpu) => {
+    const progress = new Progress(io.stderr, 'explaining', files.length * jobs.length, 'maps');
+    try {
+      for (const [i, file] of files.entries()) {
+        const onJob = (j: number) =>
+          progress.update(i * jobs.length + j, `${file.path} ${jobs[j].stem}`);
+        const folder = join(flags.outputDir, file.name);
+        const run = { net, gpu, chosen, jobs, flags, io, file, folder, onJob };
+        const summary = await explainImage(run);
+        summaries.push(summary);
+        if (!flags.json) progress.around(() => io.stdout.write(described(summary, folder)));
+      }
+    } finally {
+      progress.stop();
+    }
+    for (const { image, results } of summaries) {
+      for (const { method, classId, warnings } of results) {
+        for (const warning of warnings) {
+          io.stderr.write(
+            `webgpu-cam: warning: ${image}: ${method}${classId === null ? '' : ` of class ${classId}`}: ${warning}\n`,
+          );
+        }
+      }
+    }
+  });
+  if (flags.json) io.stdout.write(json(summaries));
+}
+
+/** @throws LayerError for an unknown method, or an option that it does not have or allow. */
+function methodsOf(flags: ExplainFlags): (MethodChoice & { method: Method })[] {
+  const choices = flags.method ?? [{ name: 'grad-cam', options: {} }];
+  return choices.map(({ name, options }) => {
+    const method = methodNamed(name);
+    const all: Record<string, string> = { ...options };
+    if (flags.seed !== undefined && method.options.seed) all.seed ??= flags.seed;
+    optionsOf(method, all, flags.profile);
+    return { name, method, options: all };
+  });
+}
+
+/** @throws LayerError for an unknown layer, or one too many; TargetError for an unknown class. */
+function jobsOf(
+  methods: readonly (MethodChoice & { method: Method })[],
+  flags: ExplainFlags,
+  net: Net,
+): Job[] {
+  for (const layer of flags.layerName ?? []) net.graph.get(layer);
+  for (const { name, method } of methods) {
+    const given = flags.layerName?.length ?? 0;
+    if (given > 1 && method.layers === 'one') {
+      throw new LayerError(`${name}: ${given} layers given, should be one`);
+    }
+  }
+  for (const classId of flags.classId ?? []) {
+    if (classId >= net.classes) {
+      throw new TargetError(
+        `--class-id ${classId} is out of range: ${net.name} has classes 0 .. ${net.classes - 1}`,
+      );
+    }
+  }
+  const makeTarget = flags.probability ? probabilityTarget : classTarget;
+  const targets = flags.topFive
+    ? [{ target: topFiveTarget(net.classes), classId: null, suffix: '' }]
+    : (flags.classId ?? [undefined]).map((classId, _, all) => ({
+        target: makeTarget(classId),
+        classId,
+        suffix: all.length > 1 ? `.class-${classId}` : '',
+      }));
+  const jobs = methods.flatMap(({ method, options }) =>
+    targets.map(({ target, classId, suffix }) => ({
+      method,
+      options,
+      layer: flags.layerName,
+      target,
+      classId,
+      stem: `${method.name}${suffix}`,
+    })),
+  );
+  const stems = distinct(jobs.map((job) => job.stem));
+  return jobs.map((job, i) => ({ ...job, stem: stems[i] }));
+}
+
+interface ImageRun {
+  readonly net: Net;
+  readonly gpu: Gpu;
+  readonly chosen: ChosenNetwork;
+  readonly jobs: readonly Job[];
+  readonly flags: ExplainFlags;
+  readonly io: Io;
+  readonly file: ImageFile;
+  /** Where its results go. */
+  readonly folder: string;
+  /** Called before each job. */
+  readonly onJob: (index: number) => void;
+}
+
+async function explainImage(run: ImageRun): Promise<Summary> {
+  const { net, gpu, chosen, jobs, io, file } = run;
+  const start = performance.now();
+  const image = await decodeFile(file);
+  const decode = performance.now() - start;
+  const photo = Photo.fromRgba(gpu, image);
+  const files = new OutputFiles(run.folder, io.signal);
+  try {
+    const results: ResultSummary[] = [];
+    let top5: Prediction[] | undefined;
+    for (const [j, job] of jobs.entries()) {
+      io.signal?.throwIfAborted();
+      run.onJob(j);
+      const made = await explainJob(job, run, { image, photo, files, top5 });
+      top5 = made.top5;
+      results.push(made.result);
+    }
+    const stages = sumOf(results.map((result) => result.timesMs));
+    const total = chosen.loadMs + performance.now() - start;
+    const summary: Summary = {
+      image: file.path,
+      network: net.name,
+      weightsSha256: chosen.loaded.sha256,
+      ...results[0],
+      top5: top5!,
+      adapter: gpu.adapterName,
+      version: packageVersion(),
+      peakGpuBytes: Math.max(...results.map((result) => result.peakGpuBytes)),
+      timesMs: rounded({ load: chosen.loadMs, decode, ...stages, total }),
+      results,
+    };
+    await files.add('summary.json', json(summary));
+    await files.commit();
+    return summary;
+  } finally {
+    files.discard();
+    photo.destroy();
+  }
+}
+
+/** Explains, draws and writes one map; the top five are computed from the first. */
+async function explainJob(
+  job: Job,
+  { net, gpu, flags }: ImageRun,
+  given: {
+    readonly image: RgbaImage;
+    readonly photo: Photo;
+    readonly files: OutputFiles;
+    readonly top5: Prediction[] | undefined;
+  },
+): Promise<{ result: ResultSummary; top5: Prediction[] }> {
+  const watch = new Stopwatch();
+  const { method, options, target } = job;
+  const layer = method.layers === 'none' ? undefined : job.layer;
+  const how: ExplainOptions = { method, options, layer, target, profile: flags.profile };
+  const explained = await explain(net, given.photo, how);
+  try {
+    const [data, [numbers], logits, raw] = await Promise.all([
+      explained.read(),
+      explained.summaries(),
+      explained.logits.read(),
+      flags.npyRaw ? explained.raw.read() : undefined,
+    ]);
+    const top5 = given.top5 ?? topFive(net, logits);
+    watch.lap('explain');
+
+    const size = explained.map.shape.slice(1);
+    const map = explained.map.reshape(size);
+    const isFine = numbers.warnings.length === 0;
+    const { overlay, heatmap } = isFine
+      ? await drawMap(net, given.photo, map, flags)
+      : drawNoMap(given.image, size);
+    watch.lap('draw');
+
+    const names: Record<string, string> = {
+      overlay: `${job.stem}.png`,
+      heatmap: `${job.stem}.heatmap.png`,
+      npy: `${job.stem}.npy`,
+    };
+    await given.files.add(names.overlay, overlay);
+    await given.files.add(names.heatmap, heatmap);
+    await given.files.add(names.npy, npy(data, size));
+    if (raw) {
+      names.npyRaw = `${job.stem}.raw.npy`;
+      await given.files.add(names.npyRaw, npy(raw, explained.raw.shape.slice(1)));
+    }
+    watch.lap('write');
+
+    const { info } = explained;
+    const classId = job.classId === undefined ? top5[0].classId : job.classId;
+    const { seed } = info.options;
+    const result: ResultSummary = {
+      method: method.name,
+      options: info.options,
+      profile: info.profile,
+      layer: info.layers.join(',') || (method.finish === 'magnitude' ? 'input' : null),
+      target: info.target,
+      classId,
+      label: classId === null ? null : net.label(classId),
+      score: numbers.score,
+      rawMin: numbers.rawMin,
+      rawMax: numbers.rawMax,
+      seed: typeof seed === 'string' || typeof seed === 'number' ? seed : null,
+      timesMs: rounded(watch.laps),
+      peakGpuBytes: gpu.peakBytes,
+      warnings: numbers.warnings,
+      files: names,
+    };
+    return { result, top5 };
+  } finally {
+    explained.destroy();
+  }
+}
+
+/** Milliseconds by stage. */
+class Stopwatch {
+  readonly laps: Record<string, number> = {};
+  #last = performance.now();
+
+  lap(stage: string): void {
+    const now = performance.now();
+    this.laps[stage] = now - this.#last;
+    this.#last = now;
+  }
+}
+
+type Times = Readonly<Record<string, number>>;
+
+function sumOf(list: readonly Times[]): Times {
+  const sum: Record<string, number> = {};
+  for (const times of list) {
+    for (const stage in times) sum[stage] = (sum[stage] ?? 0) + times[stage];
+  }
+  return sum;
+}
+
+/** To the microsecond: more digits are noise. */
+const rounded = (times: Times): Times =>
+  Object.fromEntries(
+    Object.entries(times).map(([stage, ms]) => [stage, Math.round(1000 * ms) / 1000]),
+  );
+
+function described({ image, network, top5, results }: Summary, folder: string): string {
+  const lines = results.map(({ method, layer, classId, label, target, score, files, warnings }) => {
+    const what = classId === null ? target : `${classId} ${label}`;
+    const blank = warnings.length > 0 ? ' (no map: see the warning)' : '';
+    const path = join(folder, files.overlay);
+    return `  ${method} of ${what}, score ${score.toPrecision(5)}${layer === null ? '' : `, at ${layer}`}: ${path}${blank}\n`;
+  });
+  return `${image}: ${network} says ${top5.map(shortly).join(', ')}\n${lines.join('')}`;
+}

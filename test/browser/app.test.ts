@@ -1,0 +1,128 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import type { Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { encodePng } from '../../src/image/encode-node.js';
+import { singlePet, toyPetsClasses } from '../../src/toy/toypets.js';
+import { type Chrome, noChrome, startChrome } from '../support/chrome.js';
+
+const root = fileURLToPath(new URL('../../', import.meta.url));
+
+describe.skipIf(noChrome && !process.env.CI)('the page of `npm run page`', () => {
+  let server: ChildProcess;
+  let chrome: Chrome;
+  let page: Page;
+  const foreign: string[] = [];
+
+  beforeAll(async () => {
+    server = spawn(process.execPath, ['tools/page.mjs', '--port', '0'], {
+      cwd: root,
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    const [line] = await once(server.stdout!, 'data');
+    const [url] = String(line).match(/http:\S+/)!;
+    chrome = await startChrome({
+      '/': { content: '<!doctype html>' },
+      '/favicon.ico': { content: '' },
+    });
+    page = chrome.page;
+    page.on('request', (request) => {
+      if (!request.url().startsWith(url) && !/^(data|blob):/.test(request.url())) {
+        foreign.push(request.url());
+      }
+    });
+    await page.goto(url);
+    await settled('Ready');
+  });
+  afterAll(async () => {
+    await chrome?.close();
+    server?.kill();
+  });
+
+  /** Waits for the end of the job and for its line. */
+  async function settled(text: string): Promise<void> {
+    await page.waitForFunction(
+      (wanted) =>
+        !document.body.hasAttribute('aria-busy') &&
+        document.getElementById('status')?.textContent?.includes(wanted),
+      text,
+      { timeout: 60_000 },
+    );
+  }
+
+  /** Number of different colours on a canvas, and its size. */
+  const canvas = (id: string) =>
+    page.evaluate((wanted) => {
+      const { width, height } = document.getElementById(wanted) as HTMLCanvasElement;
+      const context = (document.getElementById(wanted) as HTMLCanvasElement).getContext('2d')!;
+      const colours = new Set(
+        new Uint32Array(context.getImageData(0, 0, width, height).data.buffer),
+      );
+      return { width, height, colours: colours.size };
+    }, id);
+
+  test('a photo gets its top five, its map and its overlay', async () => {
+    const { rgb, size } = singlePet(9, { classId: 1 });
+    await page.setInputFiles('#photo', {
+      name: 'dog.png',
+      mimeType: 'image/png',
+      buffer: Buffer.from(encodePng(rgb, size, size)),
+    });
+    await settled('dog: score');
+    const guesses = await page.locator('#top5 button').allTextContents();
+    expect(guesses).toHaveLength(5);
+    expect(guesses[0]).toMatch(/^dog \(1\): /);
+    for (const id of ['overlay', 'map']) {
+      expect(await canvas(id)).toMatchObject({ width: 112, height: 112 });
+      expect((await canvas(id)).colours).toBeGreaterThan(50);
+    }
+  });
+
+  test('another class, method and network are a choice away, by keyboard too', async () => {
+    const other = page.locator('#top5 button').nth(1);
+    const [, label] = (await other.textContent())!.match(/^(\w+) \(/)!;
+    expect(toyPetsClasses).toContain(label);
+    await other.focus();
+    await page.keyboard.press('Enter');
+    await settled(`${label}: score`);
+    await page.selectOption('#method', 'layer-cam');
+    await page.waitForFunction(() =>
+      document.getElementById('overlay-text')?.textContent?.startsWith('layer-cam'),
+    );
+    await page.selectOption('#network', 'toy_vgg');
+    await settled('dog: score');
+    await page.click('#sample');
+    await settled(': score');
+    expect(await canvas('original')).toMatchObject({ width: 224, height: 224 });
+  });
+
+  test('what cannot be done is said in one line', async () => {
+    await page.fill('#class', '99');
+    await page.locator('#class').blur();
+    await settled('class 99 is out of range');
+    await page.setInputFiles('#photo', {
+      name: 'not.png',
+      mimeType: 'image/png',
+      buffer: Buffer.from('hello'),
+    });
+    await settled('not.png is no picture');
+    await page.selectOption('#network', 'vgg16');
+    await settled('vgg16 needs weights');
+    expect(await page.locator('#status.error').count()).toBe(1);
+  });
+
+  test('every control has a label', async () => {
+    const nameless = await page.evaluate(() =>
+      [...document.querySelectorAll<HTMLInputElement>('input, select')]
+        .filter((control) => !control.labels?.length)
+        .map((control) => control.id),
+    );
+    expect(nameless).toEqual([]);
+  });
+
+  test('it asks nobody but its own server, and has no errors of its own', () => {
+    expect(foreign).toEqual([]);
+    expect(chrome.problems).toEqual([]);
+  });
+});

@@ -1,0 +1,124 @@
+/** What the tests call in the page: `page.evaluate(() => inPage.kernels())`. Everything returned is JSON. */
+import { Gpu } from '../../src/gpu/device.js';
+import { Recorder } from '../../src/gpu/recorder.js';
+import { Photo } from '../../src/image/photo.js';
+import { relu } from '../../src/kernels/relu.js';
+import { allKernels } from '../support/all-kernels.js';
+import { explainPhoto } from './explain-run.js';
+import { encode, runKernels } from './kernel-run.js';
+
+async function adapterName(): Promise<string> {
+  using gpu = await Gpu.request();
+  return gpu.adapterName;
+}
+
+/** Results of all kernels, encoded, and the bytes still held afterwards. */
+async function kernels() {
+  using gpu = await Gpu.request();
+  const results = encode(await runKernels(gpu, allKernels));
+  return { results, liveBytes: gpu.liveBytes };
+}
+
+async function hostDevice(): Promise<GPUDevice> {
+  const adapter = await navigator.gpu.requestAdapter();
+  return adapter!.requestDevice();
+}
+
+async function reluOf(gpu: Gpu, numbers: readonly number[]): Promise<number[]> {
+  const recorder = Recorder.on(gpu);
+  const y = recorder.k(relu, { x: recorder.constant(Float32Array.from(numbers)) });
+  const [tensor] = await recorder.run([y]);
+  const data = [...(await tensor.read())];
+  tensor.destroy();
+  return data;
+}
+
+/** Two devices of the host at work at once. */
+async function twoAdopted() {
+  const devices = await Promise.all([hostDevice(), hostDevice()]);
+  const gpus = devices.map((device) => Gpu.adopt(device));
+  const results = await Promise.all(gpus.map((gpu, i) => reluOf(gpu, [-1, i + 1, 0.5])));
+  const separate = gpus[0].pipelines !== gpus[1].pipelines;
+  for (const gpu of gpus) gpu.destroy();
+  for (const device of devices) device.destroy();
+  return { results, separate };
+}
+
+/** What is left of the host's device after we have used it and gone. */
+async function adoptAndLeave() {
+  const device = await hostDevice();
+  const uncaptured: string[] = [];
+  const gpu = Gpu.adopt(device);
+  const result = await reluOf(gpu, [-3, 4]);
+  const handlerWhileUsed = device.onuncapturederror === null;
+  const scopesAreEmpty = await device.popErrorScope().then(
+    () => false,
+    (error: DOMException) => error.name === 'OperationError',
+  );
+  gpu.destroy();
+  const { liveBytes } = gpu;
+
+  // The host's own work, errors included, is its own again.
+  device.addEventListener('uncapturederror', (event) => {
+    uncaptured.push((event as GPUUncapturedErrorEvent).error.message);
+    event.preventDefault();
+  });
+  const buffer = device.createBuffer({ size: 4, usage: GPUBufferUsage.MAP_READ | 8 });
+  device.queue.writeBuffer(buffer, 0, Float32Array.of(1.5));
+  await buffer.mapAsync(GPUMapMode.READ);
+  const mapped = new Float32Array(buffer.getMappedRange())[0];
+  device.createBuffer({ size: 4, usage: 0 });
+  await device.queue.onSubmittedWorkDone();
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  const lost = await Promise.race([device.lost.then(() => true), Promise.resolve(false)]);
+  device.destroy();
+  return { result, handlerWhileUsed, scopesAreEmpty, liveBytes, mapped, lost, uncaptured };
+}
+
+/** A device that goes away while work is under way, and a fresh one after it. */
+async function lose() {
+  const gpu = await Gpu.request();
+  const pending = reluOf(gpu, [1, 2, 3]).then(
+    () => 'done',
+    (error: Error) => error.name,
+  );
+  gpu.device.destroy();
+  const first = await pending;
+  const second = await reluOf(gpu, [1]).then(
+    () => 'done',
+    (error: Error) => error.name,
+  );
+  using fresh = await Gpu.request();
+  return { first, second, fresh: await reluOf(fresh, [-1, 2]) };
+}
+
+async function fetched(path: string): Promise<Response> {
+  const response = await fetch(path);
+  if (!response.ok) throw new Error(`${path}: ${response.status}`);
+  return response;
+}
+
+/** Grad-CAM of a class, of a photo that the server has. */
+async function explained(
+  photoPath: string,
+  weightsPath: string,
+  network: string | undefined,
+  classId: number,
+) {
+  using gpu = await Gpu.request();
+  const weights = new Uint8Array(await (await fetched(weightsPath)).arrayBuffer());
+  const bitmap = await createImageBitmap(await (await fetched(photoPath)).blob(), {
+    colorSpaceConversion: 'none',
+    premultiplyAlpha: 'none',
+  });
+  const photo = Photo.fromExternal(gpu, bitmap);
+  const { map, overlay, ...rest } = await explainPhoto(gpu, network, weights, photo, classId);
+  const pixels = await photo.pixels.readUint();
+  photo.destroy();
+  const images = encode({ map, overlay: new Uint32Array(overlay.buffer), pixels });
+  return { ...rest, images, liveBytes: gpu.liveBytes };
+}
+
+const inPage = { explained, adapterName, kernels, twoAdopted, adoptAndLeave, lose };
+export type InPage = typeof inPage;
+(globalThis as unknown as { inPage: InPage }).inPage = inPage;
