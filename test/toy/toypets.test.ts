@@ -37,7 +37,9 @@ describe('ToyPets pictures', () => {
     expect(digest(singlePet(0))).toBe('e71962a16b7dd307');
     expect(digest(singlePet(5, { split: 'train', size: 96 }))).toBe('d08a2780c584586f');
     expect(digest(severalPets(3))).toBe('0f802975a85d78b7');
-    expect(digest(severalPets(7, { split: 'train', size: 128, classIds: [0, 1] }))).toBe('d176c9c73f3320a5');
+    expect(digest(severalPets(7, { split: 'train', size: 128, classIds: [0, 1] }))).toBe(
+      'd176c9c73f3320a5',
+    );
     // every class and most poses, in one
     const all = createHash('sha256');
     for (let index = 0; index < 64; index++) all.update(singlePet(index, { size: 48 }).rgb);
