@@ -19,5 +19,5 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u, 
   let i = (wid.y * nwg.x + wid.x) * GX + lane;
   if (i >= SIZE) { return; }
   let sum = a[i] + b[i];
-  y[i] = select(sum, max(sum, elem(0.0)), ACT == 1u);
+  y[i] = select(sum, elem(0.0), ACT == 1u && sum < elem(0.0));
 }

@@ -16,5 +16,6 @@ override GX = 64u;
 fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u, @builtin(local_invocation_index) lane: u32) {
   let i = (wid.y * nwg.x + wid.x) * GX + lane;
   if (i >= SIZE) { return; }
-  y[i] = max(x[i], elem(0.0));
+  // Not max(): that may drop a NaN, which PyTorch keeps.
+  y[i] = select(x[i], elem(0.0), x[i] < elem(0.0));
 }

@@ -25,7 +25,7 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u, 
   var sum = 0.0;
   for (var k = 0u; k < K; k++) {
     var slope = f32(g[first + k * size]);
-    if (RELU == 1u) { slope = max(slope, 0.0); }
+    if (RELU == 1u && slope < 0.0) { slope = 0.0; }
     sum += slope * f32(x[first + k * size]);
   }
   y[i] = elem(sum);

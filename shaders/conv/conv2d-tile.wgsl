@@ -4,10 +4,11 @@
 //
 //   y[n, K0 + k, p, q] = act(b[k] + sum over c, r, s of w[k, c, r, s] x[n, g CG + c, p SH - PH + r DH, q SW - PW + s DW])
 //
-// A CPU that runs shaders pays for each load as for a dozen multiply-adds, and for code when it compiles: so 24 loads feed
-// 128 multiply-adds, the filter's taps are the outer loop (where a tap falls is worked out once for all channels), and
-// the sums leave through one small loop. Pixels of all images are numbered through; a workgroup takes 128 of
-// them for one tile of channels; four neighbouring invocations take neighbouring pixels. Summed in the order r, s, c.
+// A CPU that runs shaders pays for a load as for a dozen multiply-adds, so 24 loads feed 128 of them. Its compiler
+// pays for every branch with all these registers alive: hence one loop over channels and taps, no `&&`, no early exits, and sums
+// that leave through a small loop (written out, the 128 stores take longer to compile than the rest together).
+// Pixels of all images are numbered through; a workgroup takes 128 of them for one tile of channels; neighbours in a four
+// take neighbouring pixels. Summed in the order c, r, s.
 
 alias elem = f32;
 
@@ -19,82 +20,93 @@ override GROUPED: u32;
 override K0: u32; override KT: u32;
 override HAS_B: u32;
 override ACT: u32;  // 0 none, 1 relu
+override GROUPS: u32;
 
 @group(0) @binding(0) var<storage, read> x: array<elem>;
 @group(0) @binding(1) var<storage, read> w: array<elem>;
 @group(0) @binding(2) var<storage, read> b: array<elem>;
 @group(0) @binding(3) var<storage, read_write> y: array<elem>;
 
-/// Position in x of a pixel's tap in the first channel, and whether it is inside.
-struct Tap { at: u32, inside: bool }
-
-fn tap(pixel: u32, r: u32, s: u32, channel: u32) -> Tap {
+/// Row and column in x of a pixel's first tap; pixels past the end repeat the last.
+fn corner(pixel: u32) -> vec2i {
   let i = min(pixel, N * P * Q - 1u);
-  let h = i32(i / Q % P * SH + r * DH) - i32(PH);
-  let v = i32(i % Q * SW + s * DW) - i32(PW);
-  let inside = h >= 0 && h < i32(H) && v >= 0 && v < i32(W);
-  return Tap(select(0u, ((i / (P * Q) * C + channel) * H + u32(h)) * W + u32(v), inside), inside);
+  return vec2i(vec2u(i / Q % P * SH, i % Q * SW)) - vec2i(vec2u(PH, PW));
 }
 
-/// Position in w of a filter's first weight; filters past the end repeat the last.
-fn row(k: u32, end: u32) -> u32 { return min(k, end - 1u) * CG * R * S; }
+/// Position in x of that tap in a channel; may lie outside.
+fn start(pixel: u32, channel: u32) -> u32 {
+  let at = corner(pixel);
+  return (min(pixel, N * P * Q - 1u) / (P * Q) * C + channel) * H * W + u32(at.x * i32(W) + at.y);
+}
+
+/// A row or column before the first wraps to a huge number.
+fn inside(at: vec2i) -> bool { return all(vec2u(at) < vec2u(H, W)); }
+
+/// Where a filter begins in w; filters past the end repeat the last.
+fn filter_at(k: u32, end: u32) -> u32 { return min(k, end - 1u) * CG * R * S; }
 
 @compute @workgroup_size(16)
 fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u, @builtin(local_invocation_index) lane: u32) {
   let group = wid.y * nwg.x + wid.x;
+  if (group >= GROUPS) { return; }
   let pixels = N * P * Q;
   let blocks = (pixels + 127u) / 128u;
   let per = K / GROUPED;
   let tiles = (per + 15u) / 16u;
   let part = group / blocks / tiles;
-  if (part >= GROUPED) { return; }
   let k = part * per + group / blocks % tiles * 16u;
   let end = (part + 1u) * per;
   let first = group % blocks * 128u + lane / 4u * 32u + lane % 4u;  // of pixels first, first + 4, ... first + 28
 
+  let f0 = filter_at(k + 0u, end); let f1 = filter_at(k + 1u, end); let f2 = filter_at(k + 2u, end); let f3 = filter_at(k + 3u, end);
+  let f4 = filter_at(k + 4u, end); let f5 = filter_at(k + 5u, end); let f6 = filter_at(k + 6u, end); let f7 = filter_at(k + 7u, end);
+  let f8 = filter_at(k + 8u, end); let f9 = filter_at(k + 9u, end); let f10 = filter_at(k + 10u, end); let f11 = filter_at(k + 11u, end);
+  let f12 = filter_at(k + 12u, end); let f13 = filter_at(k + 13u, end); let f14 = filter_at(k + 14u, end); let f15 = filter_at(k + 15u, end);
+  let p0 = corner(first + 0u); let o0 = start(first + 0u, part * CG);
+  let p1 = corner(first + 4u); let o1 = start(first + 4u, part * CG);
+  let p2 = corner(first + 8u); let o2 = start(first + 8u, part * CG);
+  let p3 = corner(first + 12u); let o3 = start(first + 12u, part * CG);
+  let p4 = corner(first + 16u); let o4 = start(first + 16u, part * CG);
+  let p5 = corner(first + 20u); let o5 = start(first + 20u, part * CG);
+  let p6 = corner(first + 24u); let o6 = start(first + 24u, part * CG);
+  let p7 = corner(first + 28u); let o7 = start(first + 28u, part * CG);
   var a0 = vec4f(); var a1 = vec4f(); var a2 = vec4f(); var a3 = vec4f(); var a4 = vec4f(); var a5 = vec4f(); var a6 = vec4f(); var a7 = vec4f();
   var b0 = vec4f(); var b1 = vec4f(); var b2 = vec4f(); var b3 = vec4f(); var b4 = vec4f(); var b5 = vec4f(); var b6 = vec4f(); var b7 = vec4f();
   var c0 = vec4f(); var c1 = vec4f(); var c2 = vec4f(); var c3 = vec4f(); var c4 = vec4f(); var c5 = vec4f(); var c6 = vec4f(); var c7 = vec4f();
   var d0 = vec4f(); var d1 = vec4f(); var d2 = vec4f(); var d3 = vec4f(); var d4 = vec4f(); var d5 = vec4f(); var d6 = vec4f(); var d7 = vec4f();
-  for (var r = 0u; r < R; r++) {
-    for (var s = 0u; s < S; s++) {
-      let t0 = tap(first + 0u, r, s, part * CG);
-      let t1 = tap(first + 4u, r, s, part * CG);
-      let t2 = tap(first + 8u, r, s, part * CG);
-      let t3 = tap(first + 12u, r, s, part * CG);
-      let t4 = tap(first + 16u, r, s, part * CG);
-      let t5 = tap(first + 20u, r, s, part * CG);
-      let t6 = tap(first + 24u, r, s, part * CG);
-      let t7 = tap(first + 28u, r, s, part * CG);
-      let f0 = row(k + 0u, end) + r * S + s; let f1 = row(k + 1u, end) + r * S + s; let f2 = row(k + 2u, end) + r * S + s; let f3 = row(k + 3u, end) + r * S + s;
-      let f4 = row(k + 4u, end) + r * S + s; let f5 = row(k + 5u, end) + r * S + s; let f6 = row(k + 6u, end) + r * S + s; let f7 = row(k + 7u, end) + r * S + s;
-      let f8 = row(k + 8u, end) + r * S + s; let f9 = row(k + 9u, end) + r * S + s; let f10 = row(k + 10u, end) + r * S + s; let f11 = row(k + 11u, end) + r * S + s;
-      let f12 = row(k + 12u, end) + r * S + s; let f13 = row(k + 13u, end) + r * S + s; let f14 = row(k + 14u, end) + r * S + s; let f15 = row(k + 15u, end) + r * S + s;
-      for (var c = 0u; c < CG; c++) {
-        let i = c * R * S;
-        let wa = vec4f(f32(w[f0 + i]), f32(w[f1 + i]), f32(w[f2 + i]), f32(w[f3 + i]));
-        let wb = vec4f(f32(w[f4 + i]), f32(w[f5 + i]), f32(w[f6 + i]), f32(w[f7 + i]));
-        let wc = vec4f(f32(w[f8 + i]), f32(w[f9 + i]), f32(w[f10 + i]), f32(w[f11 + i]));
-        let wd = vec4f(f32(w[f12 + i]), f32(w[f13 + i]), f32(w[f14 + i]), f32(w[f15 + i]));
-        let j = c * H * W;
-        let x0 = vec4f(select(0.0, f32(x[t0.at + j]), t0.inside));
-        a0 = fma(wa, x0, a0); b0 = fma(wb, x0, b0); c0 = fma(wc, x0, c0); d0 = fma(wd, x0, d0);
-        let x1 = vec4f(select(0.0, f32(x[t1.at + j]), t1.inside));
-        a1 = fma(wa, x1, a1); b1 = fma(wb, x1, b1); c1 = fma(wc, x1, c1); d1 = fma(wd, x1, d1);
-        let x2 = vec4f(select(0.0, f32(x[t2.at + j]), t2.inside));
-        a2 = fma(wa, x2, a2); b2 = fma(wb, x2, b2); c2 = fma(wc, x2, c2); d2 = fma(wd, x2, d2);
-        let x3 = vec4f(select(0.0, f32(x[t3.at + j]), t3.inside));
-        a3 = fma(wa, x3, a3); b3 = fma(wb, x3, b3); c3 = fma(wc, x3, c3); d3 = fma(wd, x3, d3);
-        let x4 = vec4f(select(0.0, f32(x[t4.at + j]), t4.inside));
-        a4 = fma(wa, x4, a4); b4 = fma(wb, x4, b4); c4 = fma(wc, x4, c4); d4 = fma(wd, x4, d4);
-        let x5 = vec4f(select(0.0, f32(x[t5.at + j]), t5.inside));
-        a5 = fma(wa, x5, a5); b5 = fma(wb, x5, b5); c5 = fma(wc, x5, c5); d5 = fma(wd, x5, d5);
-        let x6 = vec4f(select(0.0, f32(x[t6.at + j]), t6.inside));
-        a6 = fma(wa, x6, a6); b6 = fma(wb, x6, b6); c6 = fma(wc, x6, c6); d6 = fma(wd, x6, d6);
-        let x7 = vec4f(select(0.0, f32(x[t7.at + j]), t7.inside));
-        a7 = fma(wa, x7, a7); b7 = fma(wb, x7, b7); c7 = fma(wc, x7, c7); d7 = fma(wd, x7, d7);
-      }
-    }
+  var down = 0u;   // r DH
+  var right = 0u;  // s DW
+  var plane = 0u;  // c H W
+  for (var i = 0u; i < CG * R * S; i++) {
+    let wa = vec4f(f32(w[f0 + i]), f32(w[f1 + i]), f32(w[f2 + i]), f32(w[f3 + i]));
+    let wb = vec4f(f32(w[f4 + i]), f32(w[f5 + i]), f32(w[f6 + i]), f32(w[f7 + i]));
+    let wc = vec4f(f32(w[f8 + i]), f32(w[f9 + i]), f32(w[f10 + i]), f32(w[f11 + i]));
+    let wd = vec4f(f32(w[f12 + i]), f32(w[f13 + i]), f32(w[f14 + i]), f32(w[f15 + i]));
+    let j = plane + down * W + right;
+    let tap = vec2i(vec2u(down, right));
+    let x0 = vec4f(select(0.0, f32(x[o0 + j]), inside(p0 + tap)));
+    a0 = fma(wa, x0, a0); b0 = fma(wb, x0, b0); c0 = fma(wc, x0, c0); d0 = fma(wd, x0, d0);
+    let x1 = vec4f(select(0.0, f32(x[o1 + j]), inside(p1 + tap)));
+    a1 = fma(wa, x1, a1); b1 = fma(wb, x1, b1); c1 = fma(wc, x1, c1); d1 = fma(wd, x1, d1);
+    let x2 = vec4f(select(0.0, f32(x[o2 + j]), inside(p2 + tap)));
+    a2 = fma(wa, x2, a2); b2 = fma(wb, x2, b2); c2 = fma(wc, x2, c2); d2 = fma(wd, x2, d2);
+    let x3 = vec4f(select(0.0, f32(x[o3 + j]), inside(p3 + tap)));
+    a3 = fma(wa, x3, a3); b3 = fma(wb, x3, b3); c3 = fma(wc, x3, c3); d3 = fma(wd, x3, d3);
+    let x4 = vec4f(select(0.0, f32(x[o4 + j]), inside(p4 + tap)));
+    a4 = fma(wa, x4, a4); b4 = fma(wb, x4, b4); c4 = fma(wc, x4, c4); d4 = fma(wd, x4, d4);
+    let x5 = vec4f(select(0.0, f32(x[o5 + j]), inside(p5 + tap)));
+    a5 = fma(wa, x5, a5); b5 = fma(wb, x5, b5); c5 = fma(wc, x5, c5); d5 = fma(wd, x5, d5);
+    let x6 = vec4f(select(0.0, f32(x[o6 + j]), inside(p6 + tap)));
+    a6 = fma(wa, x6, a6); b6 = fma(wb, x6, b6); c6 = fma(wc, x6, c6); d6 = fma(wd, x6, d6);
+    let x7 = vec4f(select(0.0, f32(x[o7 + j]), inside(p7 + tap)));
+    a7 = fma(wa, x7, a7); b7 = fma(wb, x7, b7); c7 = fma(wc, x7, c7); d7 = fma(wd, x7, d7);
+    right += DW;
+    let row_done = right == S * DW;
+    right = select(right, 0u, row_done);
+    down += select(0u, DH, row_done);
+    let plane_done = down == R * DH;
+    down = select(down, 0u, plane_done);
+    plane += select(0u, H * W, plane_done);
   }
 
   let sums = array<vec4f, 32>(
@@ -119,6 +131,6 @@ fn put(at: u32, k: u32, sum: f32, end: u32) {
   if (k >= end) { return; }
   var v = sum;
   if (HAS_B == 1u) { v += f32(b[k]); }
-  if (ACT == 1u) { v = max(v, 0.0); }
+  if (ACT == 1u && v < 0.0) { v = 0.0; }
   y[at + (K0 + k) * P * Q] = elem(v);
 }

@@ -16,7 +16,6 @@ override GROUPED: u32;
 override K0: u32; override KT: u32;
 override HAS_B: u32;
 override ACT: u32;  // 0 none, 1 relu
-override GROUPS: u32;
 override GX = 64u;
 
 @group(0) @binding(0) var<storage, read> x: array<elem>;
@@ -47,6 +46,6 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u, 
     }
   }
   if (HAS_B == 1u) { sum += f32(b[k]); }
-  if (ACT == 1u) { sum = max(sum, 0.0); }
+  if (ACT == 1u && sum < 0.0) { sum = 0.0; }
   y[((n * KT + K0 + k) * P + p) * Q + q] = elem(sum);
 }

@@ -86,6 +86,6 @@ fn put(n: u32, k: u32, sum: f32) {
   if (k >= K) { return; }
   var v = sum;
   if (HAS_B == 1u) { v += f32(b[k]); }
-  if (ACT == 1u) { v = max(v, 0.0); }
+  if (ACT == 1u && v < 0.0) { v = 0.0; }
   y[n * KT + K0 + k] = elem(v);
 }

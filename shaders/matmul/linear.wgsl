@@ -28,6 +28,6 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u, 
   var sum = 0.0;
   for (var c = 0u; c < C; c++) { sum += f32(w[k * C + c]) * f32(x[n * C + c]); }
   if (HAS_B == 1u) { sum += f32(b[k]); }
-  if (ACT == 1u) { sum = max(sum, 0.0); }
+  if (ACT == 1u && sum < 0.0) { sum = 0.0; }
   y[n * KT + K0 + k] = elem(sum);
 }

@@ -25,5 +25,5 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u, 
   let c = i / (H * W) % C;
   let scale = f32(w[c]) / sqrt(f32(variance[c]) + EPS);
   let v = (f32(x[i]) - f32(mean[c])) * scale + f32(b[c]);
-  y[i] = elem(select(v, max(v, 0.0), ACT == 1u));
+  y[i] = elem(select(v, 0.0, ACT == 1u && v < 0.0));
 }

@@ -165,7 +165,7 @@ async function drawFeatures(
 }
 
 const gap = 2;
-const leastTile = 24;
+const leastTile = 32;
 
 /** Tiles of h x w pixels (RGBA) side by side on white, small ones enlarged by whole factors; blank ones are crossed out. */
 function grid(

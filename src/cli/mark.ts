@@ -15,7 +15,7 @@ export function crossOut(rgba: Uint8Array, width: number, height: number): Uint8
       const reach = (thickness * Math.hypot(width, height)) / (2 * height);
       const isCross =
         Math.abs(x + 0.5 - across) <= reach || Math.abs(width - x - 0.5 - across) <= reach;
-      const grey = 0.299 * rgba[at] + 0.587 * rgba[at + 1] + 0.114 * rgba[at + 2];
+      const grey = Math.round(0.299 * rgba[at] + 0.587 * rgba[at + 1] + 0.114 * rgba[at + 2]);
       for (let c = 0; c < 3; c++) rgba[at + c] = isCross ? red[c] : grey;
       rgba[at + 3] = 255;
     }

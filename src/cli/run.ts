@@ -1,5 +1,6 @@
 import { Command, CommanderError } from 'commander';
 import { DeviceError, nearest, WebgpuCamError } from '../errors.js';
+import { demoCommand } from './demo-command.js';
 import { explainCommand } from './explain-command.js';
 import { featuresCommand } from './features-command.js';
 import { inspectCommand } from './inspect-command.js';
@@ -32,6 +33,7 @@ function program(io: Io): Command {
     .description('saliency maps for image classifiers, computed on the GPU')
     .version(packageVersion());
   const commands = [
+    demoCommand(io),
     explainCommand(io),
     predictCommand(io),
     layersCommand(io),

@@ -1,4 +1,5 @@
 import direct from '../../shaders/conv/conv2d-backward-weight.wgsl';
+import tile from '../../shaders/conv/conv2d-backward-weight-tile.wgsl';
 import { ShapeError } from '../errors.js';
 import { type ConvOptions, channelSlice, convGeometry } from './conv-shape.js';
 import { groupsFor, kernel } from './kernel.js';
@@ -39,6 +40,13 @@ export const conv2dBackwardWeight = kernel({
   },
   flops: ({ N, K, P, Q, CG, R, S }) => 2 * N * K * P * Q * CG * R * S,
   variants: [
+    {
+      name: 'tile',
+      code: tile,
+      tuning: (_, { kind }) => ({ GX: kind === 'software' ? 16 : 64 }),
+      groups: ({ K, CG, R, S, GROUPED, GX }) =>
+        groupsFor(GROUPED * groupsFor(K / GROUPED, 16) * groupsFor(CG, 8) * R * S, GX),
+    },
     { name: 'direct', code: direct, groups: ({ K, CG, R, S }) => groupsFor(K * CG * R * S, 64) },
   ],
 });

@@ -41,6 +41,8 @@ export * from './orient-rows.js';
 export * from './overlay.js';
 export type { MaxPoolOptions, PoolOptions } from './pool-shape.js';
 export * from './principal-vector.js';
+export * from './record.js';
+export * from './record-all.js';
 export * from './relu.js';
 export * from './relu-backward.js';
 export * from './resize-bilinear.js';

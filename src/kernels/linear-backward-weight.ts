@@ -1,4 +1,5 @@
 import naive from '../../shaders/matmul/linear-backward-weight.wgsl';
+import tile from '../../shaders/matmul/linear-backward-weight-tile.wgsl';
 import { channelSlice } from './conv-shape.js';
 import { groupsFor, kernel } from './kernel.js';
 
@@ -22,5 +23,13 @@ export const linearBackwardWeight = kernel({
     ...channelSlice('linearBackwardWeight', k, { k0, kTotal: KT }, 'dy'),
   }),
   flops: ({ N, K, C }) => 2 * N * K * C,
-  variants: [{ name: 'naive', code: naive, groups: ({ K, C }) => groupsFor(K * C, 64) }],
+  variants: [
+    {
+      name: 'tile',
+      code: tile,
+      tuning: (_, { kind }) => ({ GX: kind === 'software' ? 16 : 64 }),
+      groups: ({ K, C, GX }) => groupsFor(K, 16) * groupsFor(C, GX * 8),
+    },
+    { name: 'naive', code: naive, groups: ({ K, C }) => groupsFor(K * C, 64) },
+  ],
 });

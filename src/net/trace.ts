@@ -19,6 +19,9 @@ export interface TraceOptions {
 
 type Param = Value | Tensor;
 
+/** Stand-ins for the parameters of graphs that are planned without weights. */
+const standIns = new WeakMap<Graph, Map<string, Value>>();
+
 /**
  * One recorded run of a network: forward from the values it is fed to whatever is asked for, and backward from there.
  *
@@ -152,7 +155,23 @@ export class Trace {
 
   /** A parameter of a node as a tensor (a stand-in while only planning). */
   param(node: Node, name: string): Param {
-    return this.params?.tensor(`${node.name}.${name}`) ?? placeholder(node.params[name]);
+    const key = `${node.name}.${name}`;
+    return this.params?.tensor(key) ?? this.#standIn(key, node.params[name]);
+  }
+
+  /** The same stand-in whenever a parameter is planned with, so that its bytes count once. */
+  #standIn(key: string, shape: readonly number[]): Value {
+    let known = standIns.get(this.graph);
+    if (!known) {
+      known = new Map();
+      standIns.set(this.graph, known);
+    }
+    let value = known.get(key);
+    if (!value) {
+      value = placeholder(shape);
+      known.set(key, value);
+    }
+    return value;
   }
 
   /** Weight and bias of a convolution, with its batch norm folded in if `folded`. */
@@ -160,7 +179,8 @@ export class Trace {
     if (folded) {
       if (this.params) return foldBatchNorm(this.params, node, folded);
       const { weight } = node.params;
-      return { w: placeholder(weight), b: placeholder([weight[0]]) };
+      const b = this.#standIn(`${node.name} folded bias`, [weight[0]]);
+      return { w: this.#standIn(`${node.name} folded weight`, weight), b };
     }
     const w = this.param(node, 'weight');
     return node.params.bias ? { w, b: this.param(node, 'bias') } : { w };
@@ -172,7 +192,12 @@ export class Trace {
     const runs = rowRuns(node.params.weight, maxStorageBufferBindingSize);
     const parts = (param: string): readonly Param[] =>
       this.params?.rows(`${node.name}.${param}`, runs) ??
-      runs.map(({ count }) => placeholder([count, ...node.params[param].slice(1)]));
+      runs.map(({ first, count }) =>
+        this.#standIn(`${node.name}.${param} ${first} ${count}`, [
+          count,
+          ...node.params[param].slice(1),
+        ]),
+      );
     const w = parts('weight');
     const b = node.params.bias && parts('bias');
     return runs.map(({ first }, i) => ({ first, w: w[i], ...(b && { b: b[i] }) }));

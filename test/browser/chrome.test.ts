@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { get } from 'node:http';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -10,6 +10,7 @@ import { Photo } from '../../src/image/photo.js';
 import { severalPets } from '../../src/toy/toypets.js';
 import { allKernels } from '../support/all-kernels.js';
 import { type Chrome, noChrome, startChrome } from '../support/chrome.js';
+import { goldenDir, hasFolder, realDir } from '../support/folders.js';
 import { relativeL2 } from '../support/numbers.js';
 import { bundleForBrowser } from './bundle.js';
 import { explainPhoto } from './explain-run.js';
@@ -19,14 +20,9 @@ import type { InPage } from './page.js';
 declare const inPage: InPage;
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
-const folder = (variable: string, fallback: string) =>
-  resolve(root, process.env[variable] ?? fallback);
-
-const realFolder = folder('REAL_DIR', '../shared/real');
-
 /** The file that the server sends for a path. */
 const file = (path: string) =>
-  path.startsWith('/real/') ? join(realFolder, path.slice('/real/'.length)) : join(root, path);
+  path.startsWith('/real/') ? join(realDir, path.slice('/real/'.length)) : join(root, path);
 
 const toyPng = toyPicture();
 
@@ -48,7 +44,8 @@ describe.skipIf(noChrome && !process.env.CI)(`in Chrome${noChrome ? ` (${noChrom
       '/page.js': { content: await bundleForBrowser('test/browser/page.ts') },
       '/favicon.ico': { content: '' },
       '/shaders/': resolve(root, 'shaders'),
-      '/real/': realFolder,
+      '/golden/': goldenDir,
+      '/real/': realDir,
       '/models/': resolve(root, 'models'),
       '/toy.png': { content: toyPng },
     });
@@ -82,7 +79,24 @@ describe.skipIf(noChrome && !process.env.CI)(`in Chrome${noChrome ? ` (${noChrom
       if (inNode[name] instanceof Uint32Array) expect(inChrome[name], name).toEqual(inNode[name]);
       else expect(relativeL2(inChrome[name], inNode[name]), name).toBeLessThanOrEqual(1e-5);
     }
-  });
+  }, 240_000);
+
+  test.skipIf(!hasFolder(goldenDir))(
+    'kernels agree with the golden files',
+    async () => {
+      // Some of each file: all of them are run in Node, and every kernel is compared with Node above.
+      let total = 0;
+      const ops = readdirSync(join(goldenDir, 'kernels')).filter((name) => name.endsWith('.json'));
+      for (const op of ops) {
+        const name = op.slice(0, -'.json'.length);
+        const there = await chrome.page.evaluate((wanted) => inPage.golden(wanted, 2), name);
+        expect(there, name).toMatchObject({ wrong: [], liveBytes: 0 });
+        total += there.checked;
+      }
+      expect(total).toBeGreaterThan(0);
+    },
+    240_000,
+  );
 
   test('two adopted devices work in one page', async () => {
     const { results, separate } = await chrome.page.evaluate(() => inPage.twoAdopted());
@@ -134,7 +148,7 @@ describe.skipIf(noChrome && !process.env.CI)(`in Chrome${noChrome ? ` (${noChrom
   ];
   for (const { title, photo, weights, network, classId, top } of explanations) {
     // The real photos and weights lie beside a checkout, not in it.
-    const isThere = !weights.startsWith('/real/') || existsSync(file(weights));
+    const isThere = !weights.startsWith('/real/') || hasFolder(realDir);
     test.skipIf(!isThere)(`an explanation is the same as in Node: ${title}`, async () => {
       const there = await chrome.page.evaluate(
         (a) => inPage.explained(a.photo, a.weights, a.network, a.classId),

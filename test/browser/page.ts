@@ -3,6 +3,7 @@ import { Gpu } from '../../src/gpu/device.js';
 import { Recorder } from '../../src/gpu/recorder.js';
 import { Photo } from '../../src/image/photo.js';
 import { relu } from '../../src/kernels/relu.js';
+import { type GoldenCase, goldenKernels } from '../golden/kernels.js';
 import { allKernels } from '../support/all-kernels.js';
 import { explainPhoto } from './explain-run.js';
 import { encode, runKernels } from './kernel-run.js';
@@ -98,6 +99,25 @@ async function fetched(path: string): Promise<Response> {
   return response;
 }
 
+/** Up to `most` golden kernel cases of one file, spread over it: comparisons made, and those beyond their tolerance. */
+async function golden(op: string, most: number) {
+  const json = await (await fetched(`/golden/kernels/${op}.json`)).text();
+  const tensors = await (await fetched(`/golden/kernels/${op}.safetensors`)).arrayBuffer();
+  const { cases } = goldenKernels(op, json, new Uint8Array(tensors));
+  using gpu = await Gpu.request();
+  const wrong: string[] = [];
+  let checked = 0;
+  const checkCase = async ({ name, run }: GoldenCase) => {
+    for (const { key, error, tolerance } of await run(gpu)) {
+      checked++;
+      if (!(error <= tolerance)) wrong.push(`${name}/${key}: ${error} > ${tolerance}`);
+    }
+  };
+  const step = Math.max(1, cases.length / most);
+  for (let i = 0; i < cases.length; i += step) await checkCase(cases[Math.floor(i)]);
+  return { checked, wrong, liveBytes: gpu.liveBytes };
+}
+
 /** Grad-CAM of a class, of a photo that the server has. */
 async function explained(
   photoPath: string,
@@ -119,6 +139,14 @@ async function explained(
   return { ...rest, images, liveBytes: gpu.liveBytes };
 }
 
-const inPage = { explained, adapterName, kernels, twoAdopted, adoptAndLeave, lose };
+const inPage = {
+  explained,
+  golden,
+  adapterName,
+  kernels,
+  twoAdopted,
+  adoptAndLeave,
+  lose,
+};
 export type InPage = typeof inPage;
 (globalThis as unknown as { inPage: InPage }).inPage = inPage;

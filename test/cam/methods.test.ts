@@ -105,7 +105,7 @@ describe.each([...methods.values()])('$name', (method) => {
 describe('formulas', () => {
   const formulas = {
     'grad-cam': reference.gradCam,
-    'grad-cam++': reference.gradCamPlusPlus,
+    'grad-cam++': (m: reference.Maps) => reference.gradCamPlusPlus(m),
     'xgrad-cam': reference.xGradCam,
     'hires-cam': reference.hiResCam,
     'layer-cam': reference.layerCam,
@@ -125,6 +125,17 @@ describe('formulas', () => {
       expect(relativeL2(got.map, reference.finish(raw, [h, w], size))).toBeLessThan(1e-4);
     });
   }
+
+  test.each(['stabilised', 'torch-cam'] as const)('grad-cam++ with form %s', async (form) => {
+    const options = { layer: 'features.9', target: classTarget(1) };
+    const { raw: A } = await mapsOf(one, { ...options, method: handOut('A') });
+    const { raw: G } = await mapsOf(one, { ...options, method: handOut('G') });
+    const got = await mapsOf(one, { ...options, method: 'grad-cam++', options: { form } });
+    const size = got.raw.length;
+    const raw = reference.gradCamPlusPlus({ A, G, size, K: A.length / size }, form);
+    // torch-cam's denominator cancels: its condition number is in the hundreds.
+    expect(relativeL2(got.raw, raw)).toBeLessThan(form === 'torch-cam' ? 1e-3 : 2e-5);
+  });
 
   test('Grad-CAM behind global average pooling is CAM up to the number of pixels', async () => {
     const target = classTarget(0);
@@ -281,4 +292,24 @@ describe('targets', () => {
       ),
     ).toBeLessThan(1e-5);
   });
+});
+
+test('weights that overflow are told, not drawn', async () => {
+  const entries = new Map(
+    [...net.graph.params].map(([name, shape]) => {
+      const size = shape.reduce((a, b) => a * b, 1);
+      // Both signs, so that infinities of both signs meet.
+      const read = () => new Float32Array(size).map((_, i) => (i % 2 ? 3e38 : -3e38));
+      return [name, { shape, read }] as const;
+    }),
+  );
+  const broken = Net.from(net.gpu!, net.architecture, entries, { classes: net.classes });
+  const input = upload(one);
+  const result = await explain(broken, input, { target: classTarget(0) });
+  const [{ warnings }] = await result.summaries();
+  expect(warnings.join()).toMatch(/not finite/);
+  expect((await result.read()).every((v) => Number.isFinite(v))).toBe(true);
+  result.destroy();
+  input.destroy();
+  broken.destroy();
 });

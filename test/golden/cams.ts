@@ -22,6 +22,7 @@ export interface CamCase {
   readonly layer: string;
   readonly cls: number;
   readonly methods: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+  readonly libraries_rel_l2_to_this?: Readonly<Record<string, number>>;
 }
 
 interface Recipe {
@@ -114,10 +115,12 @@ export async function runMap(
     };
     compare(`${name}.raw`, raw, 1e-3);
     compare(`${name}.map`, map, 1e-3);
-    if (recipe.method === torchCamWeights) compare(`${name}.weights`, raw, 1e-4);
+    // Not 1e-4: float32 gradients cannot reach it here (docs/decisions.md, "Conditioning of torch-cam's weights").
+    if (recipe.method === torchCamWeights) compare(`${name}.weights`, raw, 2e-3);
     for (const key of [name, `${name}.sample`]) {
       const expected = golden(key);
-      if (expected) checks.push(...inputGradientChecks(key, raw, expected.data));
+      const torchDistance = c.libraries_rel_l2_to_this?.['captum.Saliency'];
+      if (expected) checks.push(...inputGradientChecks(key, raw, expected.data, { torchDistance }));
     }
     return checks;
   } finally {

@@ -71,7 +71,7 @@ for (const shape of shapes) {
         expect([...(await runKernel(gpu(), f(argmaxRows), { x })).index]).toEqual(
           order.map((o) => o[0]),
         );
-        for (const k of [1, 5, 16]) {
+        for (const k of [1, 16]) {
           if (k > C) continue;
           const top = await runKernel(gpu(), f(topK), { x }, { k });
           expect([...top.indices]).toEqual(order.flatMap((o) => o.slice(0, k)));

@@ -231,6 +231,15 @@ describe('zoo', () => {
     }
   });
 
+  test('a plan counts each weight once, however often it is read', () => {
+    const net = Net.describe('vgg16');
+    let weights = 0;
+    for (const shape of net.graph.params.values()) weights += 4 * shape.reduce((a, b) => a * b, 1);
+    const both = net.plan(1, { backwardTo: ['input'] });
+    const outside = 4 * (3 * 224 * 224 + 1000); // the input and the seed
+    expect(both.inputBytes).toBe(weights + outside);
+  });
+
   test('AlexNet counts: at most 13 dispatches', () => {
     expect(Net.describe('alexnet').plan(1).dispatches).toBeLessThanOrEqual(13);
   });

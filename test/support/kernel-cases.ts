@@ -34,7 +34,7 @@ const sizeSets: Readonly<Record<string, Sizes>> = {
     B: 2,
   },
   even: {
-    ...{ N: 4, C: 32, CG: 32, K: 32, KT: 32, H: 18, W: 18, R: 3, S: 3, P: 16, Q: 16 },
+    ...{ N: 8, C: 32, CG: 32, K: 32, KT: 32, H: 18, W: 18, R: 3, S: 3, P: 16, Q: 16 },
     ...{ T: 16, D: 32, HEADS: 4, M: 16, B: 4 },
   },
   point: {

@@ -27,12 +27,14 @@ const sumOver = (size: number, f: (i: number) => number) => {
 export const gradCam = (m: Maps) =>
   weighted(m, (k) => sumOver(m.size, (i) => at(m.G, m.size, k, i)) / m.size);
 
-export const gradCamPlusPlus = (m: Maps) =>
+export const gradCamPlusPlus = (m: Maps, form: 'paper' | 'stabilised' | 'torch-cam' = 'paper') =>
   weighted(m, (k) => {
     const total = sumOver(m.size, (i) => at(m.A, m.size, k, i));
+    const mixed = sumOver(m.size, (i) => at(m.A, m.size, k, i) * at(m.G, m.size, k, i) ** 3);
     return sumOver(m.size, (i) => {
       const g = at(m.G, m.size, k, i);
-      const denominator = 2 * g ** 2 + total * g ** 3;
+      const rest = { paper: total * g ** 3, stabilised: total * g ** 3 + 1e-6, 'torch-cam': mixed };
+      const denominator = 2 * g ** 2 + rest[form];
       return denominator === 0 ? 0 : (g ** 2 / denominator) * Math.max(g, 0);
     });
   });

@@ -1,0 +1,229 @@
+/** The page: reads the form, asks the library, draws the answer. All work is done in this tab; nothing is sent anywhere. */
+import {
+  type ColormapName,
+  classTarget,
+  colormapNames,
+  explain,
+  Gpu,
+  methods,
+  Net,
+  networks,
+  Photo,
+  type Prediction,
+  parseWeights,
+  predict,
+  type Weights,
+} from '../src/index.js';
+import { severalPets } from '../src/toy/toypets.js';
+import { drawBytes, drawImage, element, fill, showTop5 } from './view.js';
+
+const form = element('form', HTMLFormElement);
+const photoFile = element('photo', HTMLInputElement);
+const weightsFile = element('weights', HTMLInputElement);
+const labelsFile = element('labels', HTMLInputElement);
+const network = element('network', HTMLSelectElement);
+const method = element('method', HTMLSelectElement);
+const layer = element('layer', HTMLSelectElement);
+const classId = element('class', HTMLInputElement);
+const colormap = element('colormap', HTMLSelectElement);
+const alpha = element('alpha', HTMLInputElement);
+const status = element('status', HTMLElement);
+
+/** Networks that come with the page. */
+const embedded = ['toy_alexnet', 'toy_vgg'] as const;
+
+let gpu: Gpu;
+let net: Net | undefined;
+let photo: Photo | undefined;
+let weights: Weights | undefined;
+let labels: string[] | undefined;
+let top5: readonly Prediction[] = [];
+const embeddedWeights = new Map<string, Weights>();
+
+function say(text: string, isError = false): void {
+  status.textContent = text;
+  status.classList.toggle('error', isError);
+}
+
+/** Jobs run one after the other: a click during one waits its turn. */
+let last: Promise<void> = Promise.resolve();
+function job(title: string, work: () => Promise<void>): Promise<void> {
+  last = last.then(async () => {
+    say(`${title} …`);
+    document.body.setAttribute('aria-busy', 'true');
+    try {
+      await work();
+    } catch (error) {
+      say((error as Error).message, true);
+    } finally {
+      document.body.removeAttribute('aria-busy');
+    }
+  });
+  return last;
+}
+
+/** Binds the chosen network; the embedded ones bring weights, others need a file. */
+function bindNet(): void {
+  const own = embeddedWeights.get(network.value);
+  const chosen = own ?? weights;
+  if (!chosen) throw new Error(`${network.value} needs weights: choose or drop its file`);
+  const bound = Net.load(gpu, network.value, chosen, labels && !own ? { labels } : {});
+  net?.destroy();
+  net = bound;
+  fill(
+    layer,
+    net
+      .layers()
+      .filter((l) => l.spatial)
+      .map((l) => l.name),
+    net.defaultLayer,
+  );
+  classId.max = String(net.classes - 1);
+  classId.value = '';
+}
+
+async function guess(): Promise<void> {
+  if (!net || !photo) return;
+  [top5] = await predict(net, photo);
+  showTop5(top5, (chosen) => {
+    classId.value = String(chosen);
+    void job('Explaining', explainNow);
+  });
+}
+
+async function explainNow(): Promise<void> {
+  if (!photo) throw new Error('There is no photo yet: choose or drop one, or draw a sample');
+  if (!net) bindNet();
+  if (!net) return;
+  const chosen = classId.value === '' ? undefined : Number(classId.value);
+  const start = performance.now();
+  using saliency = await explain(net, photo, {
+    method: method.value,
+    layer: methods.get(method.value)?.layers === 'none' ? undefined : layer.value,
+    target: classTarget(chosen ?? { top: 0 }),
+  });
+  const [{ score, warnings }] = await saliency.summaries();
+  const colours = { colormap: colormap.value as ColormapName, alpha: Number(alpha.value) };
+  drawBytes('overlay', await saliency.overlay(photo, colours), photo);
+  const [, height, width] = saliency.map.shape;
+  drawBytes('map', await saliency.heatmap(colours), { width, height });
+  const label = net.label(chosen ?? top5[0].classId);
+  element('overlay-text', HTMLElement).textContent = `${method.value} of ${label}`;
+  if (warnings.length > 0) say(warnings.join('; '), true);
+  else say(`${label}: score ${score.toFixed(3)}, ${Math.round(performance.now() - start)} ms`);
+}
+
+async function guessAndExplain(): Promise<void> {
+  await guess();
+  await explainNow();
+}
+
+function setPhoto(next: Photo): void {
+  photo?.destroy();
+  photo = next;
+  classId.value = '';
+}
+
+async function usePhoto(file: File): Promise<void> {
+  const bitmap = await createImageBitmap(file, {
+    colorSpaceConversion: 'none',
+    premultiplyAlpha: 'none',
+  }).catch(() => {
+    throw new Error(`${file.name} is no picture that this browser can read`);
+  });
+  drawImage('original', bitmap);
+  setPhoto(Photo.fromExternal(gpu, bitmap));
+  bitmap.close();
+  await guessAndExplain();
+}
+
+let sample = 0;
+async function useSample(): Promise<void> {
+  const { rgb, size } = severalPets(sample++, { classIds: [0, 1], size: 224 });
+  const rgba = new Uint8ClampedArray(4 * size * size).fill(255);
+  for (let i = 0; i < size * size; i++) rgba.set(rgb.subarray(3 * i, 3 * i + 3), 4 * i);
+  drawBytes('original', rgba, { width: size, height: size });
+  setPhoto(Photo.fromRgba(gpu, { width: size, height: size, rgba }));
+  await guessAndExplain();
+}
+
+async function useWeights(file: File): Promise<void> {
+  const parsed = parseWeights(new Uint8Array(await file.arrayBuffer()), { name: file.name });
+  weights = parsed;
+  const named = parsed.metadata.network ?? fromFileName(file.name);
+  if (named && networks.has(named)) network.value = named;
+  if (embeddedWeights.has(network.value)) {
+    say(`${file.name} is read: now choose its network`);
+    return;
+  }
+  bindNet();
+  await guessAndExplain();
+}
+
+/** The longest network name that a file's name holds. */
+function fromFileName(name: string): string | undefined {
+  return [...networks.keys()]
+    .filter((known) => name.toLowerCase().includes(known))
+    .sort((a, b) => b.length - a.length)[0];
+}
+
+async function useLabels(file: File): Promise<void> {
+  const list: unknown = JSON.parse(await file.text());
+  if (!Array.isArray(list) || !list.every((label) => typeof label === 'string')) {
+    throw new Error(`${file.name} should be a JSON list of class names`);
+  }
+  labels = list;
+  bindNet();
+  await guessAndExplain();
+}
+
+/** Sends a dropped or chosen file where its name says. */
+function take(file: File | undefined): void {
+  if (!file) return;
+  if (/\.json$/i.test(file.name)) void job('Reading class names', () => useLabels(file));
+  else if (/\.(safetensors|pth|pt|bin)$/i.test(file.name)) {
+    void job('Reading weights', () => useWeights(file));
+  } else void job('Reading the photo', () => usePhoto(file));
+}
+
+for (const input of [photoFile, weightsFile, labelsFile]) {
+  input.addEventListener('change', () => take(input.files?.[0]));
+}
+element('sample', HTMLButtonElement).addEventListener('click', () => job('Drawing', useSample));
+network.addEventListener('change', () =>
+  job('Binding the network', async () => {
+    bindNet();
+    await guessAndExplain();
+  }),
+);
+for (const input of [method, layer, colormap, alpha, classId]) {
+  input.addEventListener('change', () => job('Explaining', explainNow));
+}
+form.addEventListener('submit', (event) => {
+  event.preventDefault();
+  void job('Explaining', guessAndExplain);
+});
+for (const type of ['dragenter', 'dragover', 'dragleave', 'drop'] as const) {
+  document.addEventListener(type, (event) => {
+    event.preventDefault();
+    document.body.classList.toggle('dropping', type === 'dragenter' || type === 'dragover');
+    if (type === 'drop') for (const file of event.dataTransfer?.files ?? []) take(file);
+  });
+}
+
+void job('Starting', async () => {
+  fill(network, [...networks.keys()], embedded[0]);
+  fill(method, [...methods.keys()], 'grad-cam');
+  fill(colormap, colormapNames, 'jet');
+  gpu = await Gpu.request();
+  element('adapter', HTMLElement).textContent = gpu.isSoftware
+    ? `Adapter: ${gpu.adapterName} (software: slow)`
+    : `Adapter: ${gpu.adapterName}`;
+  for (const name of embedded) {
+    const response = await fetch(`/models/${name}.safetensors`);
+    if (!response.ok) throw new Error(`The embedded ${name} is missing from the server`);
+    embeddedWeights.set(name, parseWeights(new Uint8Array(await response.arrayBuffer()), { name }));
+  }
+  bindNet();
+  say('Ready: choose a photo, or draw a sample');
+});

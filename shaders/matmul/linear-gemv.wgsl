@@ -1,0 +1,66 @@
+// linear (gemv): a fully connected layer for up to 8 rows.
+//
+//   x [N, C], w [K, C], b [K]   ->   y [N, KT], columns K0 .. K0 + K
+//
+//   y[n, K0 + k] = act(b[k] + sum over c of w[k, c] x[n, c])
+//
+// Bound by reading w: a weight is used N times only. One workgroup a row of w, which it reads once, in coalesced vec4s (C divides
+// by 4); x stays in cache. GX partial sums for each n, then a tree: the order of summation is fixed.
+
+alias elem = f32;
+
+override N: u32; override C: u32;
+override K0: u32; override KT: u32;
+override HAS_B: u32;
+override ACT: u32;  // 0 none, 1 relu
+override GROUPS: u32;
+override GX = 64u;  // a power of two
+
+@group(0) @binding(0) var<storage, read> x: array<vec4<elem>>;
+@group(0) @binding(1) var<storage, read> w: array<vec4<elem>>;
+@group(0) @binding(2) var<storage, read> b: array<elem>;
+@group(0) @binding(3) var<storage, read_write> y: array<elem>;
+
+var<workgroup> partial: array<f32, GX * 8u>;  // [8 rows][GX]
+
+@compute @workgroup_size(GX)
+fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let k = wid.y * nwg.x + wid.x;
+  if (k >= GROUPS) { return; }
+  let size = C / 4u;
+  var s0 = 0.0;  var s1 = 0.0;  var s2 = 0.0;  var s3 = 0.0;
+  var s4 = 0.0;  var s5 = 0.0;  var s6 = 0.0;  var s7 = 0.0;
+  for (var c = lane; c < size; c += GX) {
+    let v = vec4f(w[k * size + c]);
+    s0 += dot(v, vec4f(x[c]));
+    if (N > 1u) { s1 += dot(v, vec4f(x[1u * size + c])); }
+    if (N > 2u) { s2 += dot(v, vec4f(x[2u * size + c])); }
+    if (N > 3u) { s3 += dot(v, vec4f(x[3u * size + c])); }
+    if (N > 4u) { s4 += dot(v, vec4f(x[4u * size + c])); }
+    if (N > 5u) { s5 += dot(v, vec4f(x[5u * size + c])); }
+    if (N > 6u) { s6 += dot(v, vec4f(x[6u * size + c])); }
+    if (N > 7u) { s7 += dot(v, vec4f(x[7u * size + c])); }
+  }
+  partial[0u * GX + lane] = s0;
+  partial[1u * GX + lane] = s1;
+  partial[2u * GX + lane] = s2;
+  partial[3u * GX + lane] = s3;
+  partial[4u * GX + lane] = s4;
+  partial[5u * GX + lane] = s5;
+  partial[6u * GX + lane] = s6;
+  partial[7u * GX + lane] = s7;
+  workgroupBarrier();
+
+  for (var step = GX / 2u; step > 0u; step /= 2u) {
+    if (lane < step) {
+      for (var n = 0u; n < N; n++) { partial[n * GX + lane] += partial[n * GX + lane + step]; }
+    }
+    workgroupBarrier();
+  }
+  if (lane < N) {
+    var v = partial[lane * GX];
+    if (HAS_B == 1u) { v += f32(b[k]); }
+    if (ACT == 1u && v < 0.0) { v = 0.0; }
+    y[lane * KT + K0 + k] = elem(v);
+  }
+}

@@ -1,0 +1,206 @@
+import { colormapTable } from '../image/colormap.js';
+import type { RgbaImage } from '../image/photo.js';
+import {
+  type DemoCell,
+  type DemoPicture,
+  type DemoResult,
+  type DemoRow,
+  percent,
+  signed,
+} from './demo-result.js';
+import { drawText, lineHeight, textHeight, textWidth, wrapText } from './pixel-font.js';
+
+type Colour = readonly [red: number, green: number, blue: number];
+
+const white: Colour = [255, 255, 255];
+const ink: Colour = [28, 30, 34];
+const pale: Colour = [96, 100, 108];
+const rule: Colour = [214, 216, 220];
+
+/** Sizes in pixels. */
+const margin = 20;
+const labelWidth = 178;
+const gap = 4;
+const groupGap = 20;
+const scale = 2;
+
+/** An opaque RGB picture that is drawn from the top down. */
+class Sheet {
+  readonly rgb: Uint8Array;
+
+  constructor(
+    readonly width: number,
+    readonly height: number,
+  ) {
+    this.rgb = new Uint8Array(3 * width * height).fill(255);
+  }
+
+  plot(x: number, y: number, colour: Colour): void {
+    if (x >= 0 && x < this.width && y >= 0 && y < this.height) {
+      this.rgb.set(colour, 3 * (y * this.width + x));
+    }
+  }
+
+  fill(x: number, y: number, width: number, height: number, colour: Colour): void {
+    for (let j = y; j < y + height; j++)
+      for (let i = x; i < x + width; i++) this.plot(i, j, colour);
+  }
+
+  /** @returns the y below the last line */
+  text(lines: readonly string[], x: number, y: number, colour: Colour = ink, size = scale): number {
+    lines.forEach((line, i) => {
+      drawText(line, x, y + i * lineHeight * size, size, (px, py) => this.plot(px, py, colour));
+    });
+    return y + lines.length * lineHeight * size;
+  }
+
+  /** @returns the y below the last line */
+  centred(lines: readonly string[], middle: number, y: number, colour: Colour = ink): number {
+    for (const line of lines) {
+      y = this.text([line], middle - Math.floor(textWidth(line, scale) / 2), y, colour);
+    }
+    return y;
+  }
+
+  picture({ width, height, rgba }: RgbaImage, x: number, y: number): void {
+    for (let j = 0; j < height; j++) {
+      for (let i = 0; i < width; i++) {
+        const at = 4 * (j * width + i);
+        this.plot(x + i, y + j, [rgba[at], rgba[at + 1], rgba[at + 2]]);
+      }
+    }
+  }
+}
+
+/**
+ * All maps on one sheet: a row a method, a column a picture and class, under the pictures with what the network says of them.
+ *
+ * @returns RGB bytes [height, width, 3]; all pictures are to be of one size
+ */
+export function contactSheet(result: DemoResult): {
+  width: number;
+  height: number;
+  rgb: Uint8Array;
+} {
+  const { pictures, classes, rows } = result;
+  const cell = pictures[0].image.width;
+  const groupWidth = classes.length * (cell + gap) - gap;
+  const left = (picture: number) => margin + labelWidth + picture * (groupWidth + groupGap);
+  const middle = (picture: number, c: number) =>
+    left(picture) + c * (cell + gap) + Math.floor(cell / 2);
+  const width = left(pictures.length) - groupGap + margin;
+
+  const intro = wrapText(
+    `Red is where ${result.network} finds most for the class above, blue where least; each map is stretched to its own range.`,
+    width - 2 * margin - legendWidth - groupGap,
+    scale,
+  );
+  const head = margin + 3 * lineHeight + (intro.length + 0.8) * lineHeight * scale;
+  const pictureTop = Math.round(head);
+  const classTop = pictureTop + cell + 12;
+  const mapTop = classTop + 2 * lineHeight * scale + 6;
+  const rowHeight = cell + gap + 4;
+  const footTop = mapTop + rows.length * rowHeight + 10;
+  const sheet = new Sheet(width, footTop + textHeight(1, scale) + margin);
+
+  sheet.text(['What speaks for the cat, what for the dog?'], margin, margin, ink, 3);
+  sheet.text(intro, margin, margin + 3 * lineHeight + 8, pale);
+  drawLegend(sheet, width - margin - legendWidth, margin);
+
+  pictures.forEach((picture, p) => {
+    sheet.picture(picture.image, left(p), pictureTop);
+    drawPrediction(sheet, picture, left(p) + cell + gap + 8, pictureTop, cell);
+    sheet.fill(left(p), classTop - 7, groupWidth, 1, rule);
+    classes.forEach(({ label }, c) => {
+      const y = sheet.centred([`"${label}"`], middle(p, c), classTop);
+      sheet.centred([`logit ${signed(picture.logits[c])}`], middle(p, c), y, pale);
+    });
+  });
+
+  rows.forEach((row, r) => {
+    const y = mapTop + r * rowHeight;
+    const names = wrapText(row.title, labelWidth - 12, scale);
+    const notes = wrapText(noteOf(row), labelWidth - 12, 1);
+    const high = textHeight(names.length, scale) + 10 + textHeight(notes.length, 1);
+    const below = sheet.text(names, margin, y + Math.floor((cell - high) / 2));
+    sheet.text(notes, margin, below, pale, 1);
+    if (row.refusal) {
+      const why = wrapText(
+        `Does not apply: ${row.refusal}`,
+        width - 2 * margin - labelWidth,
+        scale,
+      );
+      sheet.text(why, left(0), y + Math.floor((cell - textHeight(why.length, scale)) / 2), pale);
+    }
+    row.cells.forEach((cells, p) => {
+      const start = left(p) + Math.floor((groupWidth - cells.length * (cell + gap) + gap) / 2);
+      cells.forEach((one, c) => {
+        drawCell(sheet, one, start + c * (cell + gap), y);
+      });
+    });
+  });
+
+  const seconds = (result.totalMs / 1000).toFixed(1);
+  sheet.text(
+    wrapText(
+      `webgpu-cam ${result.version}, ${seconds} s on ${result.adapter}`,
+      width - 2 * margin,
+      scale,
+    ).slice(0, 1),
+    margin,
+    footTop,
+    pale,
+  );
+  return sheet;
+}
+
+const legendWidth = 256;
+
+function drawLegend(sheet: Sheet, x: number, y: number): void {
+  const colours = colormapTable('jet');
+  for (let i = 0; i < legendWidth; i++) {
+    const at = 4 * Math.floor((256 * i) / legendWidth);
+    sheet.fill(x + i, y, 1, 16, [colours[at], colours[at + 1], colours[at + 2]]);
+  }
+  sheet.text(['least'], x, y + 24, pale);
+  const most = 'most';
+  sheet.text([most], x + legendWidth - textWidth(most, scale), y + 24, pale);
+}
+
+/** The two likeliest classes, beside the picture. */
+function drawPrediction(
+  sheet: Sheet,
+  { top5 }: DemoPicture,
+  x: number,
+  top: number,
+  height: number,
+): void {
+  const shown = top5.slice(0, 2);
+  let y = top + Math.floor((height - textHeight(2 * shown.length, scale) - 8) / 2);
+  shown.forEach(({ label, probability }, rank) => {
+    const colour = rank === 0 ? ink : pale;
+    y = sheet.text([label, percent(probability)], x, y, colour) + 8;
+  });
+}
+
+/** Small print under a method's name. */
+function noteOf({ layers, usesTarget, sameAs }: DemoRow): string {
+  const where = layers.length === 0 ? [] : [`at ${layers.join(', ')}`];
+  const blind = usesTarget ? [] : ['knows no class'];
+  const twin = sameAs === undefined ? [] : [`here the same as ${sameAs}`];
+  return [...where, ...blind, ...twin].join('; ');
+}
+
+/** A map over its picture; over a map that shows nothing, why. */
+function drawCell(sheet: Sheet, { overlay, warnings }: DemoCell, x: number, y: number): void {
+  sheet.picture(overlay, x, y);
+  if (warnings.length === 0) return;
+  const inset = 6;
+  const most = Math.floor((overlay.height - 3 * inset) / lineHeight);
+  const lines = wrapText(warnings.join('; '), overlay.width - 3 * inset, 1);
+  if (lines.length > most) lines.splice(most - 1, lines.length, '...');
+  const high = textHeight(lines.length, 1) + 2 * inset;
+  const top = y + Math.floor((overlay.height - high) / 2);
+  sheet.fill(x + inset, top, overlay.width - 2 * inset, high, white);
+  sheet.text(lines, x + inset + 3, top + inset, ink, 1);
+}

@@ -1,0 +1,287 @@
+import { join } from 'node:path';
+import { Command } from 'commander';
+import { explain } from '../cam/explain.js';
+import type { Method } from '../cam/method.js';
+import { methods } from '../cam/registry.js';
+import { classTarget } from '../cam/target.js';
+import { LayerError } from '../errors.js';
+import { encodePng } from '../image/encode-node.js';
+import { Photo, type RgbaImage } from '../image/photo.js';
+import type { Net } from '../net/net.js';
+import { severalPets, singlePet, type ToyPicture, toyPetsClasses } from '../toy/toypets.js';
+import { contactSheet } from './contact-sheet.js';
+import { demoPage } from './demo-page.js';
+import {
+  areAlike,
+  type DemoCell,
+  type DemoPicture,
+  type DemoResult,
+  type DemoRow,
+} from './demo-result.js';
+import { type NetworkFlags, networkOptions, outputDirOption } from './flags.js';
+import { type Io, json } from './io.js';
+import { crossOut } from './mark.js';
+import { chooseNetwork, withNet } from './network.js';
+import { checkWritable, OutputFiles } from './output-files.js';
+import { packageVersion } from './package.js';
+import { Progress } from './progress.js';
+import { topFive } from './top-five.js';
+
+type DemoFlags = Pick<NetworkFlags, 'adapter' | 'json'> & { readonly outputDir: string };
+
+/** Pixels of a side: more than the network sees (112), so that overlays look sharp, and small enough for a sheet of all maps. */
+const size = 160;
+
+const [cat, dog] = [toyPetsClasses.indexOf('cat'), toyPetsClasses.indexOf('dog')];
+
+/** Held-out pictures, chosen for large animals in plain view. */
+const scenes = [
+  { name: 'cat', title: 'A cat', draw: () => singlePet(480, { size }) },
+  { name: 'dog', title: 'A dog', draw: () => singlePet(929, { size }) },
+  {
+    name: 'cat-and-dog',
+    title: 'A cat and a dog',
+    draw: () => severalPets(101, { size, classIds: [cat, dog] }),
+  },
+];
+
+/** `webgpu-cam demo`. */
+export function demoCommand(io: Io): Command {
+  const command = new Command('demo')
+    .description('explain three toy pictures with every method, and show all maps on one page')
+    .addOption(outputDirOption().default('demo-results'));
+  for (const option of networkOptions()) {
+    if (['adapter', 'json'].includes(option.attributeName())) command.addOption(option);
+  }
+  return command.action(async (flags: DemoFlags) => {
+    await runDemo(flags, io);
+  });
+}
+
+async function runDemo(flags: DemoFlags, io: Io): Promise<void> {
+  const start = performance.now();
+  checkWritable(flags.outputDir);
+  const chosen = await chooseNetwork({ adapter: flags.adapter }, io);
+  await withNet(chosen, flags, io, async (net, gpu) => {
+    const pictures = scenes.map(({ draw }) => rgbaOf(draw()));
+    const photos = pictures.map((picture) => Photo.fromRgba(gpu, picture));
+    const progress = new Progress(io.stderr, 'explaining', jobsFor(net).length, 'methods');
+    const rows: DemoRow[] = [];
+    let logits: Float32Array | undefined;
+    try {
+      for (const [j, job] of jobsFor(net).entries()) {
+        progress.update(j, job.title);
+        const made = await explainAll({ net, pictures, photos, job, signal: io.signal });
+        logits ??= made.logits;
+        const twin = rows.find((row) => areAlike(row, made.row));
+        rows.push({ ...made.row, sameAs: twin?.sameAs ?? twin?.title });
+      }
+    } finally {
+      progress.stop();
+      for (const photo of photos) photo.destroy();
+    }
+    const result: DemoResult = {
+      network: net.name,
+      adapter: gpu.adapterName,
+      isSoftware: gpu.isSoftware,
+      version: packageVersion(),
+      totalMs: performance.now() - start,
+      classes: [cat, dog].map((classId) => ({ classId, label: net.label(classId) })),
+      pictures: pictures.map((image, p) => describePicture(net, p, image, logits!)),
+      rows,
+    };
+    await write(result, flags.outputDir, io.signal);
+    io.stdout.write(flags.json ? json(plain(result, flags.outputDir)) : told(result, flags));
+  });
+}
+
+/** A method, with the layers it is to explain. */
+interface Job {
+  readonly method: Method;
+  readonly title: string;
+  /** Of its files. */
+  readonly stem: string;
+  readonly layer?: readonly string[];
+}
+
+/** Every method at the network's own layer; those that fuse layers once more over one layer of each resolution. */
+function jobsFor(net: Net): Job[] {
+  return [...methods.values()].flatMap((method) => {
+    const one: Job = { method, title: method.title, stem: method.name };
+    if (method.layers !== 'many') return [one];
+    const layer = stagesOf(net);
+    const many = { title: `${method.title}, ${layer.length} layers`, stem: `${method.name}-fused` };
+    return [one, { method, ...many, layer }];
+  });
+}
+
+/** The last layer of each resolution: what is pooled, and the network's own layer. */
+function stagesOf({ graph, defaultLayer }: Net): string[] {
+  const pooled = graph.nodes
+    .filter(({ kind }) => kind === 'maxPool2d')
+    .map(({ inputs }) => inputs[0]);
+  return [...new Set([...pooled, defaultLayer])];
+}
+
+interface Batch {
+  readonly net: Net;
+  readonly pictures: readonly RgbaImage[];
+  readonly photos: readonly Photo[];
+  readonly job: Job;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** One method over all pictures, a batch for each class. */
+async function explainAll(batch: Batch): Promise<{ row: DemoRow; logits?: Float32Array }> {
+  const { photos, job, signal } = batch;
+  const { name, paper, usesTarget } = job.method;
+  const row = { method: name, title: job.title, paper, usesTarget };
+  try {
+    const made: ClassMaps[] = [];
+    for (const classId of usesTarget ? [cat, dog] : [cat]) {
+      signal?.throwIfAborted();
+      made.push(await explainClass(batch, classId));
+    }
+    const [{ layers, options, logits }] = made;
+    const cells = photos.map((_, n) => made.map((maps) => maps.cells[n]));
+    const timeMs = made.reduce((sum, maps) => sum + maps.timeMs, 0) / made.length;
+    return { row: { ...row, layers, options, timeMs, cells }, logits };
+  } catch (error) {
+    // Not every method fits every network: the page says so, and the others go on.
+    if (!(error instanceof LayerError)) throw error;
+    return {
+      row: { ...row, layers: [], options: {}, timeMs: 0, cells: [], refusal: error.message },
+    };
+  }
+}
+
+/** The maps of one class, a cell for each picture. */
+interface ClassMaps extends Pick<DemoRow, 'layers' | 'options' | 'timeMs'> {
+  readonly cells: DemoCell[];
+  /** [pictures, classes] */
+  readonly logits: Float32Array;
+}
+
+async function explainClass(batch: Batch, classId: number): Promise<ClassMaps> {
+  const { net, photos, pictures, job } = batch;
+  const { method, layer, stem } = job;
+  const start = performance.now();
+  const explained = await explain(net, photos, { method, layer, target: classTarget(classId) });
+  try {
+    const [numbers, logits] = await Promise.all([explained.summaries(), explained.logits.read()]);
+    const timeMs = performance.now() - start;
+    const file = method.usesTarget ? `${stem}.${net.label(classId)}.png` : `${stem}.png`;
+    const cells = await Promise.all(
+      numbers.map(async ({ score, rawMin, rawMax, warnings }, n): Promise<DemoCell> => {
+        const { width, height, rgba } = pictures[n];
+        const painted =
+          warnings.length === 0
+            ? await explained.overlay(photos[n], {}, n)
+            : crossOut(Uint8Array.from(rgba), width, height);
+        const png = encodePng(painted, width, height);
+        const overlay = { width, height, rgba: painted };
+        return { overlay, png, file, score, rawMin, rawMax, warnings };
+      }),
+    );
+    const { layers, options } = explained.info;
+    return { layers, options, timeMs, cells, logits };
+  } finally {
+    explained.destroy();
+  }
+}
+
+function rgbaOf({ rgb, size }: ToyPicture): RgbaImage {
+  const rgba = new Uint8Array(4 * size * size).fill(255);
+  for (let i = 0; i < size * size; i++) rgba.set(rgb.subarray(3 * i, 3 * i + 3), 4 * i);
+  return { width: size, height: size, rgba };
+}
+
+/** @param all logits [pictures, classes] */
+function describePicture(net: Net, n: number, image: RgbaImage, all: Float32Array): DemoPicture {
+  const logits = all.subarray(n * net.classes, (n + 1) * net.classes);
+  const { name, title } = scenes[n];
+  return {
+    name,
+    title,
+    image,
+    png: encodePng(image.rgba, image.width, image.height),
+    top5: topFive(net, logits),
+    logits: [logits[cat], logits[dog]],
+  };
+}
+
+/** Names of the files that show everything. */
+const sheetFile = 'contact-sheet.png';
+const pageFile = 'index.html';
+const photoFile = 'photo.png';
+
+/** Writes a folder a picture, then the sheet and the page; those last, so that they stand only where all they tell of stands. */
+async function write(result: DemoResult, folder: string, signal?: AbortSignal): Promise<void> {
+  const { width, height, rgb } = contactSheet(result);
+  const written: OutputFiles[] = [];
+  const into = (place: string) => {
+    const files = new OutputFiles(place, signal);
+    written.push(files);
+    return files;
+  };
+  try {
+    for (const [p, { name, png }] of result.pictures.entries()) {
+      const files = into(join(folder, name));
+      await files.add(photoFile, png);
+      for (const { file, png } of result.rows.flatMap((row) => row.cells[p] ?? [])) {
+        await files.add(file, png);
+      }
+    }
+    const files = into(folder);
+    await files.add(sheetFile, encodePng(rgb, width, height));
+    await files.add(pageFile, demoPage(result));
+    for (const files of written) await files.commit();
+  } finally {
+    for (const files of written) files.discard();
+  }
+}
+
+/** What `--json` prints. */
+function plain(result: DemoResult, folder: string) {
+  const { network, adapter, version, totalMs, classes, pictures, rows } = result;
+  return {
+    outputDir: folder,
+    contactSheet: join(folder, sheetFile),
+    page: join(folder, pageFile),
+    network,
+    adapter,
+    version,
+    timesMs: { total: Math.round(totalMs) },
+    pictures: pictures.map(({ name, title, top5 }) => ({
+      name,
+      title,
+      image: join(folder, name, photoFile),
+      top5,
+    })),
+    results: rows.flatMap(({ method, layers, options, usesTarget, timeMs, cells }) =>
+      cells.flatMap((ofPicture, p) =>
+        ofPicture.map(({ file, score, rawMin, rawMax, warnings }, c) => ({
+          picture: pictures[p].name,
+          method,
+          options,
+          layer: layers.join(',') || null,
+          classId: usesTarget ? classes[c].classId : null,
+          label: usesTarget ? classes[c].label : null,
+          score,
+          rawMin,
+          rawMax,
+          timesMs: { explain: Math.round(timeMs) },
+          warnings,
+          file: join(folder, pictures[p].name, file),
+        })),
+      ),
+    ),
+    refused: rows.flatMap(({ method, refusal }) => (refusal ? [{ method, why: refusal }] : [])),
+  };
+}
+
+function told({ rows, totalMs }: DemoResult, { outputDir }: DemoFlags): string {
+  const maps = rows.flatMap(({ cells }) => cells.flat()).length;
+  const seconds = (totalMs / 1000).toFixed(1);
+  return `${maps} maps in ${seconds} s: open ${join(outputDir, pageFile)} or ${join(outputDir, sheetFile)}\n`;
+}

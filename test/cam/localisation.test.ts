@@ -1,0 +1,223 @@
+/**
+ * Whether the heat lies on the animal it is asked for: over 100 held-out pictures of a cat and a dog, the maps of "cat" and of "dog" against
+ * the animals' masks, for every method and both embedded nets. And whether the nets know their animals at all.
+ */
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { explain, planExplain } from '../../src/cam/explain.js';
+import type { Method } from '../../src/cam/method.js';
+import { optionsOf } from '../../src/cam/options.js';
+import { predict } from '../../src/cam/predict.js';
+import { methods } from '../../src/cam/registry.js';
+import { classTarget } from '../../src/cam/target.js';
+import { LayerError } from '../../src/errors.js';
+import { placeholder } from '../../src/gpu/value.js';
+import { Photo } from '../../src/image/photo.js';
+import { concat } from '../../src/kernels/concat.js';
+import { Net } from '../../src/net/net.js';
+import { Random } from '../../src/toy/random.js';
+import { severalPets, singlePet, type ToyPicture, toyPetsClasses } from '../../src/toy/toypets.js';
+import { testGpu, useGpu } from '../support/gpu.js';
+
+useGpu();
+
+const nets = ['toy_vgg', 'toy_alexnet'];
+const model = (name: string) =>
+  new Uint8Array(readFileSync(fileURLToPath(new URL(`../../models/${name}`, import.meta.url))));
+
+const side = 112;
+const batch = 20;
+const classes = ['cat', 'dog'].map((label) => toyPetsClasses.indexOf(label));
+const [cat, dog] = classes;
+
+/** Each with a cat and a dog, in that order. */
+const pictures = Array.from({ length: 100 }, (_, i) => severalPets(i, { classIds: [cat, dog] }));
+
+/** Whether a method needs many passes, or one all the way to the pixels, for each class: those are tried on the first batch only. */
+const isSlow = ({ options, finish }: Method) => 'copies' in options || finish === 'magnitude';
+
+async function photosOf(list: readonly ToyPicture[]): Promise<Photo[]> {
+  const gpu = await testGpu();
+  return list.map(({ rgb, size }) => {
+    const rgba = new Uint8Array(4 * size * size).fill(255);
+    for (let i = 0; i < size * size; i++) rgba.set(rgb.subarray(3 * i, 3 * i + 3), 4 * i);
+    return Photo.fromRgba(gpu, { width: size, height: size, rgba });
+  });
+}
+
+/**
+ * Several methods, each for several classes, as if they were one: its raw map [N * count, h, w] has for each picture the maps of the first
+ * method by class, then those of the next. So one forward pass serves them all.
+ */
+function together(list: readonly Method[]): Method {
+  return {
+    ...list[0],
+    name: 'together',
+    options: {},
+    record: (scene) => {
+      const { recorder } = scene;
+      const kTotal = list.length * classes.length;
+      let whole: ReturnType<Method['record']> | undefined;
+      list.forEach((method, m) => {
+        classes.forEach((classId, c) => {
+          const [part] = classTarget(classId).parts;
+          const own = {
+            ...scene,
+            part,
+            seed: (t: typeof scene.trace) => part.seed(recorder, t.output),
+          };
+          const raw = method.record(own, optionsOf(method, undefined, 'paper'));
+          const [N, ...size] = raw.shape;
+          const x = raw.reshape([N, 1, ...size]);
+          whole = recorder.k(
+            concat,
+            { x },
+            { k0: m * classes.length + c, kTotal },
+            { into: whole },
+          );
+        });
+      });
+      const [N, , ...size] = whole!.shape;
+      return whole!.reshape([N * kTotal, ...size]);
+    },
+  };
+}
+
+/** How well the maps of one method lie. */
+interface Score {
+  /** Share of the maps that hold more energy on the right animal than on the other. */
+  readonly right: number;
+  /** Mean over the maps of the right animal's share of the energy on both animals. */
+  readonly energy: number;
+  readonly maps: number;
+}
+
+/** Energies on the two animals, and what it was that was asked for. */
+class Tally {
+  #right = 0;
+  #energy = 0;
+  #maps = 0;
+
+  /** @param map [side, side] of `classes[wanted]` over the picture */
+  add(map: Float32Array, { animals }: ToyPicture, wanted: number): void {
+    const on = animals.map(({ mask }) => map.reduce((sum, value, i) => sum + mask[i] * value, 0));
+    const [own, other] = [on[wanted], on[1 - wanted]];
+    this.#maps++;
+    // A blank map counts as wrong.
+    if (own > other) this.#right++;
+    if (own + other > 0) this.#energy += own / (own + other);
+  }
+
+  get score(): Score {
+    const maps = this.#maps;
+    return { right: this.#right / maps, energy: this.#energy / maps, maps };
+  }
+}
+
+interface Measured {
+  readonly scores: ReadonlyMap<string, Score>;
+  /** The same maps, each held against the animal that was not asked for. */
+  readonly swapped: ReadonlyMap<string, Score>;
+  /** The cat's and the dog's map of the first picture, by method. */
+  readonly first: ReadonlyMap<string, readonly Float32Array[]>;
+  readonly isFinite: boolean;
+}
+
+/** The registry's methods that this network allows. */
+const fitting = (net: Net) =>
+  [...methods.values()].filter((method) => {
+    try {
+      planExplain(net, placeholder([1, 3, side, side]), { method });
+      return true;
+    } catch (error) {
+      if (error instanceof LayerError) return false;
+      throw error;
+    }
+  });
+
+/** Maps [side, side] of each of the photos and, by method and class, in the order of `list` and `classes`. */
+async function mapsOf(net: Net, photos: Photo[], list: readonly Method[]): Promise<Float32Array[]> {
+  const explained = await explain(net, photos, { method: together(list) });
+  const all = await explained.read();
+  explained.destroy();
+  const size = side * side;
+  return Array.from({ length: all.length / size }, (_, i) =>
+    all.subarray(i * size, (i + 1) * size),
+  );
+}
+
+/** Maps of a method whose raw maps cannot stand beside the others'. */
+async function mapsAlone(net: Net, photos: Photo[], method: Method): Promise<Float32Array[]> {
+  const size = side * side;
+  const byClass: Float32Array[] = [];
+  for (const classId of classes) {
+    const explained = await explain(net, photos, { method, target: classTarget(classId) });
+    byClass.push(await explained.read());
+    explained.destroy();
+  }
+  return photos.flatMap((_, n) => byClass.map((all) => all.subarray(n * size, (n + 1) * size)));
+}
+
+async function measure(net: Net): Promise<Measured> {
+  const list = fitting(net);
+  const tallies = new Map(list.map(({ name }) => [name, new Tally()]));
+  const swapped = new Map(list.map(({ name }) => [name, new Tally()]));
+  const first = new Map<string, readonly Float32Array[]>();
+  let isFinite = true;
+  const take = (name: string, maps: readonly Float32Array[], n: number) => {
+    if (n === 0) first.set(name, maps);
+    maps.forEach((map, c) => {
+      isFinite &&= map.every(Number.isFinite);
+      tallies.get(name)!.add(map, pictures[n], c);
+      swapped.get(name)!.add(map, pictures[n], 1 - c);
+    });
+  };
+  for (let start = 0; start < pictures.length; start += batch) {
+    const now = list.filter((method) => start === 0 || !isSlow(method));
+    const photos = await photosOf(pictures.slice(start, start + batch));
+    const [alone, beside] = [true, false].map((is) =>
+      now.filter(({ finish }) => (finish === 'magnitude') === is),
+    );
+    const maps = await mapsOf(net, photos, beside);
+    for (let n = 0; n < photos.length; n++) {
+      beside.forEach(({ name }, m) => {
+        take(
+          name,
+          classes.map((_, c) => maps[(n * beside.length + m) * classes.length + c]),
+          start + n,
+        );
+      });
+    }
+    for (const method of alone) {
+      const own = await mapsAlone(net, photos, method);
+      for (let n = 0; n < photos.length; n++)
+        take(method.name, own.slice(2 * n, 2 * n + 2), start + n);
+    }
+    for (const photo of photos) photo.destroy();
+  }
+  const scores = (of: Map<string, Tally>) =>
+    new Map([...of].map(([name, { score }]) => [name, score]));
+  return { scores: scores(tallies), swapped: scores(swapped), first, isFinite };
+}
+
+describe.each(nets)('%s', (name) => {
+  let net: Net;
+  let measured: Measured;
+
+  beforeAll(async () => {
+    net = Net.load(await testGpu(), undefined, model(`${name}.safetensors`));
+    measured = await measure(net);
+  }, 300_000);
+  afterAll(() => net.destroy());
+
+  test('measured', () => {
+    for (const [method, score] of measured.scores)
+      console.log(
+        name,
+        method,
+        JSON.stringify(score),
+        JSON.stringify(measured.swapped.get(method)),
+      );
+  });
+});

@@ -1,0 +1,259 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { gradCam } from '../../src/cam/grad-cam.js';
+import { activationsAt, type Method } from '../../src/cam/method.js';
+import { methods } from '../../src/cam/registry.js';
+import { drawText, textWidth, wrapText } from '../../src/cli/pixel-font.js';
+import { main } from '../../src/cli/run.js';
+import { LayerError } from '../../src/errors.js';
+import { decodeImage } from '../../src/image/decode-node.js';
+import { weightedSum } from '../../src/kernels/weighted-sum.js';
+
+const pictures = ['cat', 'dog', 'cat-and-dog'];
+const side = 160;
+
+const top = mkdtempSync(join(tmpdir(), 'webgpu-cam-demo-'));
+afterAll(() => rmSync(top, { recursive: true, force: true }));
+
+async function run(...flags: string[]): Promise<{ status: number; out: string; err: string }> {
+  const text = { out: '', err: '' };
+  const status = await main(['demo', ...flags], {
+    stdout: { write: (part) => (text.out += part) },
+    stderr: { write: (part) => (text.err += part) },
+  });
+  return { status, ...text };
+}
+
+const decoded = async (...path: string[]) => decodeImage(readFileSync(join(...path)), path.at(-1)!);
+
+/** Files that the whole registry should leave for each picture. */
+const filesOf = ({ name, usesTarget, layers }: Method) =>
+  [name, ...(layers === 'many' ? [`${name}-fused`] : [])].flatMap((stem) =>
+    usesTarget ? [`${stem}.cat.png`, `${stem}.dog.png`] : [`${stem}.png`],
+  );
+
+describe('webgpu-cam demo with all methods', () => {
+  const folder = join(top, 'all');
+  const expected = [...methods.values()].flatMap(filesOf);
+  let told: Awaited<ReturnType<typeof run>>;
+  let html: string;
+
+  beforeAll(async () => {
+    told = await run('--output-dir', folder);
+    html = readFileSync(join(folder, 'index.html'), 'utf8');
+  }, 300_000);
+
+  test('ends with one line that says where', () => {
+    expect(told.status).toBe(0);
+    const maps = expected.length * pictures.length;
+    expect(told.out).toMatch(new RegExp(`^${maps} maps in [\\d.]+ s: open .*\n$`));
+    expect(told.out).toContain(join(folder, 'index.html'));
+    expect(told.out).toContain(join(folder, 'contact-sheet.png'));
+    expect(told.err).toMatch(/^(webgpu-cam: computing on a software adapter .*\n)?$/);
+  });
+
+  test('leaves a map of each picture, method and class, and nothing else', () => {
+    expect(readdirSync(folder).sort()).toEqual(
+      [...pictures, 'contact-sheet.png', 'index.html'].sort(),
+    );
+    for (const picture of pictures) {
+      expect(readdirSync(join(folder, picture)).sort()).toEqual([...expected, 'photo.png'].sort());
+    }
+  });
+
+  test('the overlays are pictures, are not the photo, and tell the classes apart', async () => {
+    for (const picture of pictures) {
+      const photo = await decoded(folder, picture, 'photo.png');
+      for (const file of expected) {
+        const { width, height, rgba } = await decoded(folder, picture, file);
+        expect([width, height], file).toEqual([side, side]);
+        expect(Buffer.compare(rgba, photo.rgba), `${picture}/${file}`).not.toBe(0);
+      }
+      for (const file of expected.filter((name) => name.endsWith('.cat.png'))) {
+        const [one, other] = [file, file.replace('.cat.', '.dog.')].map((name) =>
+          readFileSync(join(folder, picture, name)),
+        );
+        expect(one.equals(other), `${picture}/${file}`).toBe(false);
+      }
+    }
+  });
+
+  test('the contact sheet holds every picture and map, on white', async () => {
+    const { width, height, rgba } = await decoded(folder, 'contact-sheet.png');
+    expect(width).toBeLessThan(1600);
+    expect(height).toBeGreaterThan(methods.size * side);
+    expect(readFileSync(join(folder, 'contact-sheet.png')).length).toBeLessThan(8e6);
+    for (const corner of [0, width - 1, (height - 1) * width, height * width - 1]) {
+      expect([...rgba.subarray(4 * corner, 4 * corner + 4)]).toEqual([255, 255, 255, 255]);
+    }
+    const sheet = Buffer.from(rgba.buffer, rgba.byteOffset, rgba.byteLength);
+    for (const picture of pictures) {
+      for (const file of [...expected, 'photo.png']) {
+        const map = await decoded(folder, picture, file);
+        for (const y of [0, 80, 159]) {
+          const row = Buffer.from(map.rgba.subarray(4 * side * y, 4 * side * (y + 1)));
+          expect(sheet.includes(row), `${picture}/${file} row ${y}`).toBe(true);
+        }
+      }
+    }
+  });
+
+  test('the page needs nothing but itself', () => {
+    expect(html.length).toBeLessThan(10e6);
+    const rest = html.replace(/"data:image\/png;base64,[A-Za-z0-9+/=]+"/g, '""');
+    expect(rest.length).toBeLessThan(60_000);
+    expect(rest).not.toMatch(/https?:|file:|\/\/|url\(|@import|<script|<link|<iframe| on\w+=/i);
+    expect(rest).not.toMatch(/(src|href|srcset)="[^"]/);
+    expect(rest).toContain('color-scheme: light dark');
+  });
+
+  test('the page shows every picture and map with a text in its place', () => {
+    const images = [
+      ...html.matchAll(/<img src="data:image\/png;base64,([^"]+)"[^>]* alt="([^"]+)"/g),
+    ];
+    expect(images).toHaveLength(html.split('<img').length - 1);
+    const shown = new Set(images.map(([, data]) => data));
+    for (const picture of pictures) {
+      for (const file of [...expected, 'photo.png']) {
+        const bytes = readFileSync(join(folder, picture, file));
+        expect(shown.has(bytes.toString('base64')), `${picture}/${file}`).toBe(true);
+      }
+    }
+    expect(new Set(images.map(([, , alt]) => alt)).size).toBe(images.length);
+  });
+
+  test('the page names methods, papers and what the network says', () => {
+    const plain = html.replaceAll('&quot;', '"').replaceAll('&amp;', '&');
+    for (const { title, paper } of methods.values()) {
+      expect(plain).toContain(`<th scope="row">${title}<small>${paper}</small>`);
+    }
+    const tops = [...html.matchAll(/<table class="top5">.*?<tbody>(.*?)<\/tbody>/gs)];
+    expect(tops.map(([, body]) => body.split('<tr>').length - 1)).toEqual([5, 5, 5]);
+    const best = tops.map(([, body]) => body.match(/scope="row"[^>]*>(\w+)</)![1]);
+    expect(best.slice(0, 2)).toEqual(['cat', 'dog']);
+    expect(['cat', 'dog']).toContain(best[2]);
+    expect(html).not.toMatch(/undefined|NaN|\[object/);
+  });
+});
+
+describe('webgpu-cam demo with methods that go wrong', () => {
+  const folder = join(top, 'odd');
+  const registry = methods as Map<string, Method>;
+  const all = [...registry];
+  const blank: Method = {
+    ...gradCam,
+    name: 'blank',
+    title: 'Blank <map>',
+    record: ({ recorder, trace, layers: [layer] }) => {
+      const x = activationsAt(trace, layer);
+      const [N, K] = x.shape;
+      return recorder.k(weightedSum, { x, w: recorder.constant(new Float32Array(N * K), [N, K]) });
+    },
+  };
+  const refusing: Method = {
+    ...gradCam,
+    name: 'refusing',
+    record: () => {
+      throw new LayerError('refusing: this network has no such thing');
+    },
+  };
+  let told: Awaited<ReturnType<typeof run>>;
+
+  beforeAll(async () => {
+    registry.clear();
+    for (const method of [gradCam, blank, refusing]) registry.set(method.name, method);
+    told = await run('--output-dir', folder, '--json');
+  }, 300_000);
+  afterAll(() => {
+    registry.clear();
+    for (const [name, method] of all) registry.set(name, method);
+  });
+
+  test('--json prints one document that names files, scores and reasons', () => {
+    expect(told.status).toBe(0);
+    const report = JSON.parse(told.out);
+    expect(report.network).toBe('toy_vgg');
+    expect(report.page).toBe(join(folder, 'index.html'));
+    expect(report.pictures.map(({ name }: { name: string }) => name)).toEqual(pictures);
+    expect(report.pictures[0].top5).toHaveLength(5);
+    expect(report.results).toHaveLength(2 * 2 * pictures.length);
+    for (const { method, file, warnings, score, classId, label } of report.results) {
+      expect(readFileSync(file).length).toBeGreaterThan(1000);
+      expect(Number.isFinite(score)).toBe(true);
+      expect(['cat', 'dog'][classId]).toBe(label);
+      expect(warnings).toHaveLength(method === 'blank' ? 1 : 0);
+    }
+    expect(report.refused).toEqual([
+      { method: 'refusing', why: 'refusing: this network has no such thing' },
+    ]);
+  });
+
+  test('a map that shows nothing is crossed out and says why', async () => {
+    const html = readFileSync(join(folder, 'index.html'), 'utf8');
+    expect(html.split('alt="No map: Blank &lt;map&gt;')).toHaveLength(1 + 6);
+    expect(html.match(/<small>the raw map is all zero: /g)).toHaveLength(6);
+    const { rgba } = await decoded(folder, 'cat', 'blank.cat.png');
+    expect([...rgba.subarray(0, 3)]).toEqual([220, 0, 0]);
+  });
+
+  test('a method that does not fit the network is named with the reason', () => {
+    const html = readFileSync(join(folder, 'index.html'), 'utf8');
+    expect(html).toContain('Does not apply: refusing: this network has no such thing');
+    expect(readdirSync(join(folder, 'cat')).sort()).toEqual([
+      'blank.cat.png',
+      'blank.dog.png',
+      'grad-cam.cat.png',
+      'grad-cam.dog.png',
+      'photo.png',
+    ]);
+  });
+});
+
+test('an output folder that cannot be made is refused in one line before anything is computed', async () => {
+  const file = join(top, 'file');
+  writeFileSync(file, '');
+  const { status, out, err } = await run('--output-dir', join(file, 'below'));
+  expect(status).toBe(2);
+  expect(out).toBe('');
+  expect(err).toMatch(/^webgpu-cam: .*cannot be written: .* is a file, not a folder\n$/);
+});
+
+describe('the pixel font', () => {
+  const printable = Array.from({ length: 95 }, (_, i) => String.fromCharCode(32 + i));
+  const drawn = (text: string, scale = 1) => {
+    const dots: string[] = [];
+    drawText(text, 0, 0, scale, (x, y) => dots.push(`${x},${y}`));
+    return dots;
+  };
+
+  test('has a glyph of its own for every printable character', () => {
+    const seen = new Set(printable.map((character) => drawn(character).join(' ')));
+    expect(seen.size).toBe(95);
+    expect(drawn(' ')).toEqual([]);
+    expect(seen).not.toContain(drawn('é').join(' '));
+    expect(drawn('é')).toEqual(drawn('\t'));
+  });
+
+  test('stays in its box at every scale', () => {
+    for (const scale of [1, 2, 3]) {
+      for (const dot of drawn(printable.join(''), scale)) {
+        const [x, y] = dot.split(',').map(Number);
+        expect(x % (6 * scale)).toBeLessThan(5 * scale);
+        expect(y).toBeLessThan(9 * scale);
+      }
+      expect(drawn('E', scale)).toHaveLength(18 * scale * scale);
+    }
+    expect(textWidth('ab', 2)).toBe(22);
+    expect(textWidth('', 2)).toBe(0);
+  });
+
+  test('wraps at blanks, and within words that are too long', () => {
+    const width = textWidth('12345678', 1);
+    expect(wrapText('one two three  four', width, 1)).toEqual(['one two', 'three', 'four']);
+    expect(wrapText('a 1234567890', width, 1)).toEqual(['a', '12345678', '90']);
+    expect(wrapText('12345678', width - 1, 1)).toEqual(['1234567', '8']);
+    expect(wrapText('', width, 1)).toEqual([]);
+  });
+});
