@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
+import { Gpu } from '../../src/gpu/device.js';
 import {
   goldenCases,
   goldenDir,
