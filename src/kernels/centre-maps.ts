@@ -1,5 +1,5 @@
 import tree from '../../shaders/cam/centre-maps.wgsl';
-import { kernel } from './kernel.js';
+import { kernel, treeVariants } from './kernel.js';
 
 /** Each feature map minus its mean. x [N,K,H,W] -> y [N,K,H,W]. */
 export const centreMaps = kernel({
@@ -7,5 +7,5 @@ export const centreMaps = kernel({
   reads: { x: 'N K H W' },
   results: { y: 'N K H W' },
   flops: ({ N, K, H, W }) => 2 * N * K * H * W,
-  variants: [{ name: 'tree', code: tree, groups: ({ N, K }) => N * K }],
+  variants: treeVariants(tree, ({ N, K }) => N * K),
 });

@@ -1,5 +1,5 @@
 import tree from '../../shaders/cam/cosine-gradient.wgsl';
-import { kernel } from './kernel.js';
+import { kernel, treeVariants } from './kernel.js';
 
 /** Cosine similarity of each row to a vector, and its gradient. x [N,C], f [C] -> score [N], dx [N,C]. */
 export const cosineGradient = kernel({
@@ -7,5 +7,5 @@ export const cosineGradient = kernel({
   reads: { x: 'N C', f: 'C' },
   results: { score: 'N', dx: 'N C' },
   flops: ({ N, C }) => 9 * N * C,
-  variants: [{ name: 'tree', code: tree, groups: ({ N }) => N }],
+  variants: treeVariants(tree, ({ N }) => N),
 });

@@ -1,5 +1,5 @@
 import tree from '../../shaders/cam/grad-cam-plus-plus-weights.wgsl';
-import { kernel } from './kernel.js';
+import { kernel, treeVariants } from './kernel.js';
 
 /** Which denominator alpha has: the paper's, with pytorch-grad-cam's 1e-6 added, or torch-cam's sum of A G^3. */
 export type PlusPlusForm = 'paper' | 'stabilised' | 'torch-cam';
@@ -13,5 +13,5 @@ export const gradCamPlusPlusWeights = kernel({
   results: { w: 'N K' },
   derive: (_sizes, { form = 'paper' }: { readonly form?: PlusPlusForm }) => ({ FORM: forms[form] }),
   flops: ({ N, K, H, W }) => 6 * N * K * H * W,
-  variants: [{ name: 'tree', code: tree, groups: ({ N, K }) => N * K }],
+  variants: treeVariants(tree, ({ N, K }) => N * K),
 });

@@ -279,3 +279,12 @@ export type Activation = 'none' | 'relu';
 
 /** The `ACT` constant of shaders with an epilogue. */
 export const activationCode = (act: Activation = 'none'): number => (act === 'relu' ? 1 : 0);
+
+/**
+ * Variants of a kernel whose workgroups of GX invocations each make partial sums and add them in a tree: on a CPU, where barriers are
+ * dear and lanes few, four invocations do.
+ */
+export const treeVariants = (code: string, groups: Variant['groups']): readonly Variant[] => [
+  { name: 'narrow', code, on: 'software', tuning: () => ({ GX: 4 }), groups },
+  { name: 'tree', code, groups },
+];

@@ -1,5 +1,5 @@
 import tree from '../../shaders/cam/maps-dot.wgsl';
-import { kernel } from './kernel.js';
+import { kernel, treeVariants } from './kernel.js';
 
 /** Each feature map's inner product with one pixel weighting. x [N,K,S], v [N,S] -> w [N,K]. */
 export const mapsDot = kernel({
@@ -7,5 +7,5 @@ export const mapsDot = kernel({
   reads: { x: 'N K S', v: 'N S' },
   results: { w: 'N K' },
   flops: ({ N, K, S }) => 2 * N * K * S,
-  variants: [{ name: 'tree', code: tree, groups: ({ N, K }) => N * K }],
+  variants: treeVariants(tree, ({ N, K }) => N * K),
 });

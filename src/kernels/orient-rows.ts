@@ -1,5 +1,5 @@
 import tree from '../../shaders/reduce/orient-rows.wgsl';
-import { kernel } from './kernel.js';
+import { kernel, treeVariants } from './kernel.js';
 
 /** Each row turned so that its element of largest magnitude is positive. x [N,C] -> y [N,C]. */
 export const orientRows = kernel({
@@ -7,5 +7,5 @@ export const orientRows = kernel({
   reads: { x: 'N C' },
   results: { y: 'N C' },
   flops: ({ N, C }) => 2 * N * C,
-  variants: [{ name: 'tree', code: tree, groups: ({ N }) => N }],
+  variants: treeVariants(tree, ({ N }) => N),
 });

@@ -1,5 +1,5 @@
 import tree from '../../shaders/reduce/row-dot.wgsl';
-import { kernel } from './kernel.js';
+import { kernel, treeVariants } from './kernel.js';
 
 /** Dot products of the rows of two matrices. a b [N,C] -> y [N]. */
 export const rowDot = kernel({
@@ -7,5 +7,5 @@ export const rowDot = kernel({
   reads: { a: 'N C', b: 'N C' },
   results: { y: 'N' },
   flops: ({ N, C }) => 2 * N * C,
-  variants: [{ name: 'tree', code: tree, groups: ({ N }) => N }],
+  variants: treeVariants(tree, ({ N }) => N),
 });

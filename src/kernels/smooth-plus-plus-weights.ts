@@ -1,5 +1,5 @@
 import tree from '../../shaders/cam/smooth-plus-plus-weights.wgsl';
-import { kernel } from './kernel.js';
+import { kernel, treeVariants } from './kernel.js';
 
 /** Weights of Smooth Grad-CAM++ (Omeiza 2019) from {@link gradientMoments}. x [N,K,H,W], m [3,N,K,H,W] -> w [N,K]. */
 export const smoothPlusPlusWeights = kernel({
@@ -10,5 +10,5 @@ export const smoothPlusPlusWeights = kernel({
     LITERAL: literal ? 1 : 0,
   }),
   flops: ({ N, K, H, W }) => 7 * N * K * H * W,
-  variants: [{ name: 'tree', code: tree, groups: ({ N, K }) => N * K }],
+  variants: treeVariants(tree, ({ N, K }) => N * K),
 });

@@ -1,5 +1,5 @@
 import tree from '../../shaders/reduce/spatial-mean.wgsl';
-import { kernel } from './kernel.js';
+import { kernel, treeVariants } from './kernel.js';
 
 /** Mean of each feature map. x [N,K,H,W] -> y [N,K]. */
 export const spatialMean = kernel({
@@ -7,5 +7,5 @@ export const spatialMean = kernel({
   reads: { x: 'N K H W' },
   results: { y: 'N K' },
   flops: ({ N, K, H, W }) => N * K * H * W,
-  variants: [{ name: 'tree', code: tree, groups: ({ N, K }) => N * K }],
+  variants: treeVariants(tree, ({ N, K }) => N * K),
 });

@@ -1,5 +1,5 @@
 import tree from '../../shaders/reduce/unit-rows.wgsl';
-import { kernel } from './kernel.js';
+import { kernel, treeVariants } from './kernel.js';
 
 /** Each row scaled to length 1; a row of zeros stays. x [N,C] -> y [N,C]. */
 export const unitRows = kernel({
@@ -7,5 +7,5 @@ export const unitRows = kernel({
   reads: { x: 'N C' },
   results: { y: 'N C' },
   flops: ({ N, C }) => 3 * N * C,
-  variants: [{ name: 'tree', code: tree, groups: ({ N }) => N }],
+  variants: treeVariants(tree, ({ N }) => N),
 });

@@ -1,5 +1,5 @@
 import tree from '../../shaders/cam/x-grad-cam-weights.wgsl';
-import { kernel } from './kernel.js';
+import { kernel, treeVariants } from './kernel.js';
 
 /** Weights of XGrad-CAM (Fu 2020). x g [N,K,H,W] -> w [N,K]. */
 export const xGradCamWeights = kernel({
@@ -7,5 +7,5 @@ export const xGradCamWeights = kernel({
   reads: { x: 'N K H W', g: 'N K H W' },
   results: { w: 'N K' },
   flops: ({ N, K, H, W }) => 3 * N * K * H * W,
-  variants: [{ name: 'tree', code: tree, groups: ({ N, K }) => N * K }],
+  variants: treeVariants(tree, ({ N, K }) => N * K),
 });
