@@ -41,7 +41,7 @@ const scenes = [
   {
     name: 'cat-and-dog',
     title: 'A cat and a dog',
-    draw: () => severalPets(101, { size, classIds: [cat, dog] }),
+    draw: () => severalPets(18, { size, classIds: [cat, dog] }),
   },
 ];
 

@@ -30,7 +30,8 @@ caption { text-align: left; font-weight: 600; padding-bottom: .25rem; }
 .scroll { overflow-x: auto; }
 .maps th, .maps td { padding: .3rem; vertical-align: top; text-align: center; }
 .maps thead tr:last-child th, .maps tbody tr { border-bottom: 1px solid var(--rule); }
-.maps .first { padding-left: 1.2rem; }
+.maps .first { padding-left: 1.4rem; }
+.maps thead th:first-child { text-align: left; }
 .maps tbody th { position: sticky; left: 0; min-width: 9rem; max-width: 12rem; text-align: left; background: var(--back); padding: .4rem 1rem .4rem 0; }
 .maps td img { margin: 0 auto; }
 .maps td small { max-width: 10rem; margin: .25rem auto 0; }
@@ -42,7 +43,7 @@ caption { text-align: left; font-weight: 600; padding-bottom: .25rem; }
 export function demoPage(result: DemoResult): string {
   const { pictures, classes, rows } = result;
   const names = classes.map(({ label }) => `“${label}”`).join(' and ');
-  const applied = rows.filter((row) => !row.refusal).length;
+  const applied = new Set(rows.filter((row) => !row.refusal).map((row) => row.method)).size;
   const alike = rows.some((row) => row.sameAs !== undefined)
     ? `\nWhere two methods show the same, their formulas agree on this network, which ends in a global mean and one linear layer.`
     : '';
@@ -92,7 +93,7 @@ page as PNG files, in ${listed(pictures.map(({ name }) => `<code>${text(name)}/<
 }
 
 function factsOf({ version, adapter, isSoftware, totalMs }: DemoResult): string {
-  const kind = isSoftware ? ', a software adapter: a GPU is many times faster' : '';
+  const kind = isSoftware ? ', a software adapter, much slower than a GPU' : '';
   return `webgpu-cam ${version}; ${(totalMs / 1000).toFixed(1)} s in all on ${adapter}${kind}. Times below are of one batch of the three pictures; the first ones include compiling the shaders.`;
 }
 
@@ -124,7 +125,9 @@ function mapRow(row: DemoRow, { pictures, classes }: DemoResult): string {
   const blind = row.usesTarget ? '' : '<small>knows no class</small>';
   const twin =
     row.sameAs === undefined ? '' : `<small>here the same as ${text(row.sameAs)}</small>`;
-  const time = row.refusal ? '' : `<small>${row.timeMs.toFixed(0)} ms a class</small>`;
+  const time = row.refusal
+    ? ''
+    : `<small>${row.timeMs.toFixed(0)} ms${row.usesTarget ? ' a class' : ''}</small>`;
   const head = `<th scope="row">${text(row.title)}<small>${text(row.paper)}</small>${layers}${blind}${twin}${time}</th>`;
   if (row.refusal) {
     const columns = pictures.length * classes.length;

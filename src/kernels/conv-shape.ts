@@ -90,3 +90,6 @@ export function channelSlice(
   }
   return { K0, KT };
 }
+
+/** Multiply-adds below which a convolution is quicker done than a large variant for it compiled, on a CPU. */
+export const smallConv = 2 ** 20;

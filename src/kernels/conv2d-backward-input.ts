@@ -2,7 +2,7 @@ import direct from '../../shaders/conv/conv2d-backward-input.wgsl';
 import block from '../../shaders/conv/conv2d-backward-input-block.wgsl';
 import tile from '../../shaders/conv/conv2d-backward-input-tile.wgsl';
 import { ShapeError } from '../errors.js';
-import { type ConvOptions, channelSlice, convGeometry } from './conv-shape.js';
+import { type ConvOptions, channelSlice, convGeometry, smallConv } from './conv-shape.js';
 import { groupsFor, kernel, type Sizes } from './kernel.js';
 
 export interface Conv2dBackwardInputOptions extends ConvOptions {
@@ -60,6 +60,7 @@ export const conv2dBackwardInput = kernel({
       name: 'tile',
       code: tile,
       on: 'software',
+      pays: ({ N, K, P, Q, CG, R, S }) => CG >= 3 && N * K * P * Q * CG * R * S >= smallConv,
       tuning: tapSteps,
       groups: ({ N, H, W, CG, GROUPED, SH, SW }) =>
         GROUPED *

@@ -1,7 +1,13 @@
 import direct from '../../shaders/conv/conv2d.wgsl';
 import block from '../../shaders/conv/conv2d-block.wgsl';
 import tile from '../../shaders/conv/conv2d-tile.wgsl';
-import { type ConvOptions, channelSlice, convGeometry, type SliceOptions } from './conv-shape.js';
+import {
+  type ConvOptions,
+  channelSlice,
+  convGeometry,
+  type SliceOptions,
+  smallConv,
+} from './conv-shape.js';
 import { type Activation, activationCode, groupsFor, kernel } from './kernel.js';
 
 /** `k0` and `kTotal` are for writing into a part of a concatenation. */
@@ -37,6 +43,9 @@ export const conv2d = kernel({
       name: 'tile',
       code: tile,
       on: 'software',
+      // Compiling it takes a CPU a quarter of a second more than the readable one.
+      pays: ({ N, K, P, Q, CG, R, S, GROUPED }) =>
+        K / GROUPED >= 4 && N * K * P * Q * CG * R * S >= smallConv,
       groups: ({ N, K, P, Q, GROUPED }) =>
         GROUPED * groupsFor(K / GROUPED, 16) * groupsFor(N * P * Q, 128),
     },

@@ -24,6 +24,8 @@ export interface Variant {
   readonly needs?: (caps: Caps) => boolean;
   /** Whether it can compute these sizes. */
   readonly fits?: (sizes: Sizes) => boolean;
+  /** Whether it is worth taking by itself for these sizes; a variant asked for by name is taken all the same. */
+  readonly pays?: (sizes: Sizes) => boolean;
   /** Tuning constants (tile sizes, workgroup size) for these sizes. */
   readonly tuning?: (sizes: Sizes, caps: Caps) => Record<string, number>;
   /** Number of workgroups; the shader reads its own as `wid.y * nwg.x + wid.x`, up to `GROUPS`. */
@@ -236,10 +238,9 @@ function pick<R extends string, Y extends string, O>(
       `${spec.name}: no variant ${wanted} for these sizes on this device: there are ${candidates.map((v) => v.name).join(', ')}`,
     );
   }
-  return (
-    candidates.find((v) => v.on === undefined || v.on === caps.kind) ??
-    candidates[candidates.length - 1]
-  );
+  const automatic = ({ on, pays }: Variant) =>
+    (on === undefined || on === caps.kind) && (pays?.(sizes) ?? true);
+  return candidates.find(automatic) ?? candidates[candidates.length - 1];
 }
 
 const declarations = new Map<string, readonly string[]>();

@@ -51,6 +51,7 @@ export const linear = kernel({
       name: 'tile',
       code: tile,
       on: 'software',
+      pays: ({ N }) => N >= 4, // it takes 8 rows at a time
       groups: ({ N, K }) => groupsFor(K, 16) * groupsFor(N, 128),
     },
     { name: 'naive', code: naive, groups: ({ N, K }) => groupsFor(N * K, 64) },

@@ -178,6 +178,12 @@ describe.skipIf(noChrome && !process.env.CI)(`in Chrome${noChrome ? ` (${noChrom
     });
   }
 
+  test('a photo comes from whatever a page has: bitmap, canvas, video frame, texture, bytes', async () => {
+    const wrong = await chrome.page.evaluate(() => inPage.sources());
+    expect(Object.keys(wrong)).toContain('VideoFrame');
+    for (const [source, bytes] of Object.entries(wrong)) expect(bytes, source).toBe(0);
+  });
+
   test('the page had no errors of its own', () => {
     expect(chrome.problems).toEqual([]);
   });

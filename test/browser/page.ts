@@ -139,7 +139,53 @@ async function explained(
   return { ...rest, images, liveBytes: gpu.liveBytes };
 }
 
+/** A photo from everything a page can hand over: how many bytes differ from what was drawn. */
+async function sources(): Promise<Record<string, number>> {
+  using gpu = await Gpu.request();
+  const [width, height] = [37, 21];
+  const drawn = new ImageData(width, height);
+  for (let i = 0; i < drawn.data.length; i++) drawn.data[i] = i % 4 === 3 ? 255 : (i * 31) % 256;
+  const canvas = new OffscreenCanvas(width, height);
+  canvas.getContext('2d')!.putImageData(drawn, 0, 0);
+  const element = document.createElement('canvas');
+  [element.width, element.height] = [width, height];
+  element.getContext('2d')!.putImageData(drawn, 0, 0);
+  const texture = gpu.device.createTexture({
+    size: [width, height],
+    format: 'rgba8unorm',
+    usage: GPUTextureUsage.COPY_SRC | GPUTextureUsage.COPY_DST,
+  });
+  const layout = { bytesPerRow: 4 * width };
+  gpu.device.queue.writeTexture({ texture }, drawn.data, layout, [width, height]);
+  const frame = new VideoFrame(drawn.data, {
+    format: 'RGBA',
+    codedWidth: width,
+    codedHeight: height,
+    timestamp: 0,
+  });
+  const made = {
+    ImageBitmap: () => createImageBitmap(drawn).then((b) => Photo.fromExternal(gpu, b)),
+    ImageData: () => Photo.fromExternal(gpu, drawn),
+    OffscreenCanvas: () => Photo.fromExternal(gpu, canvas),
+    HTMLCanvasElement: () => Photo.fromExternal(gpu, element),
+    VideoFrame: () => Photo.fromExternal(gpu, frame),
+    GPUTexture: () => Photo.fromTexture(gpu, texture),
+    bytes: () => Photo.fromRgba(gpu, { width, height, rgba: drawn.data }),
+  };
+  const wrong: Record<string, number> = {};
+  for (const [name, make] of Object.entries(made)) {
+    const photo = await make();
+    const bytes = new Uint8Array((await photo.pixels.readUint()).buffer);
+    wrong[name] = bytes.reduce((sum, b, i) => sum + (Math.abs(b - drawn.data[i]) > 1 ? 1 : 0), 0);
+    photo.destroy();
+  }
+  frame.close();
+  texture.destroy();
+  return wrong;
+}
+
 const inPage = {
+  sources,
   explained,
   golden,
   adapterName,
