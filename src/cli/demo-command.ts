@@ -65,11 +65,12 @@ async function runDemo(flags: DemoFlags, io: Io): Promise<void> {
   await withNet(chosen, flags, io, async (net, gpu) => {
     const pictures = scenes.map(({ draw }) => rgbaOf(draw()));
     const photos = pictures.map((picture) => Photo.fromRgba(gpu, picture));
-    const progress = new Progress(io.stderr, 'explaining', jobsFor(net).length, 'methods');
+    const jobs = jobsFor(net);
+    const progress = new Progress(io.stderr, 'explaining', jobs.length, 'methods');
     const rows: DemoRow[] = [];
     let logits: Float32Array | undefined;
     try {
-      for (const [j, job] of jobsFor(net).entries()) {
+      for (const [j, job] of jobs.entries()) {
         progress.update(j, job.title);
         const made = await explainAll({ net, pictures, photos, job, signal: io.signal });
         logits ??= made.logits;
@@ -237,7 +238,8 @@ async function write(result: DemoResult, folder: string, signal?: AbortSignal): 
     await files.add(pageFile, demoPage(result));
     for (const files of written) await files.commit();
   } finally {
-    for (const files of written) files.discard();
+    // The last first: the first one made the folder that the others are in.
+    for (const files of written.reverse()) files.discard();
   }
 }
 

@@ -65,7 +65,7 @@ export class Photo {
       usage: textureUsage.copySrc | textureUsage.copyDst | textureUsage.renderAttachment,
     });
     gpu.device.queue.copyExternalImageToTexture(
-      { source: source as GPUCopyExternalImageSource },
+      { source: copyable(source, width, height) },
       { texture, colorSpace: 'srgb', premultipliedAlpha: false },
       [width, height],
     );
@@ -106,6 +106,18 @@ export class Photo {
   [Symbol.dispose](): void {
     this.destroy();
   }
+}
+
+/** What the queue can copy: a video frame goes by way of a canvas, for Chromium on SwiftShader loses the device when it is copied as it is. */
+function copyable(
+  source: ExternalImage,
+  width: number,
+  height: number,
+): GPUCopyExternalImageSource {
+  if (!('displayWidth' in source)) return source;
+  const canvas = new OffscreenCanvas(width, height);
+  canvas.getContext('2d')!.drawImage(source, 0, 0, width, height);
+  return canvas;
 }
 
 function sizeOfExternal(source: ExternalImage): { width: number; height: number } {

@@ -18,7 +18,7 @@ const aFile = write('a-file', '');
 mkdirSync(join(scratch, 'folder.png'));
 
 const cases: [name: string, argv: string[], line: RegExp][] = [
-  ['no command', [], /no command given: one of explain, predict/],
+  ['no command', [], /no command given: one of demo, explain, predict/],
   ['unknown command', ['explian'], /no command explian: nearest are explain/],
   ['unknown flag', ['explain', photo, '--clas-id', '1'], /unknown option '--clas-id'.*--class-id/],
   ['no image', ['explain', ...net], /no image given/],
