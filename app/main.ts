@@ -3,6 +3,7 @@ import {
   type ColormapName,
   classTarget,
   colormapNames,
+  crossOut,
   explain,
   Gpu,
   methods,
@@ -104,9 +105,16 @@ async function explainNow(): Promise<void> {
   });
   const [{ score, warnings }] = await saliency.summaries();
   const colours = { colormap: colormap.value as ColormapName, alpha: Number(alpha.value) };
-  drawBytes('overlay', await saliency.overlay(photo, colours), photo);
   const [, height, width] = saliency.map.shape;
-  drawBytes('map', await saliency.heatmap(colours), { width, height });
+  let overlay = await saliency.overlay(photo, colours);
+  let heatmap = await saliency.heatmap(colours);
+  if (warnings.length > 0) {
+    // A map that shows nothing is crossed out, as the command does, not drawn as if it were fine.
+    overlay = crossOut(overlay, photo.width, photo.height);
+    heatmap = crossOut(heatmap.fill(128), width, height);
+  }
+  drawBytes('overlay', overlay, photo);
+  drawBytes('map', heatmap, { width, height });
   const label = net.label(chosen ?? top5[0].classId);
   element('overlay-text', HTMLElement).textContent = `${method.value} of ${label}`;
   if (warnings.length > 0) say(warnings.join('; '), true);

@@ -6,6 +6,7 @@ import { methods } from '../cam/registry.js';
 import { classTarget } from '../cam/target.js';
 import { LayerError } from '../errors.js';
 import { encodePng } from '../image/encode-node.js';
+import { crossOut } from '../image/mark.js';
 import { Photo, type RgbaImage } from '../image/photo.js';
 import type { Net } from '../net/net.js';
 import { severalPets, singlePet, type ToyPicture, toyPetsClasses } from '../toy/toypets.js';
@@ -20,7 +21,6 @@ import {
 } from './demo-result.js';
 import { type NetworkFlags, networkOptions, outputDirOption } from './flags.js';
 import { type Io, json } from './io.js';
-import { crossOut } from './mark.js';
 import { chooseNetwork, withNet } from './network.js';
 import { checkWritable, OutputFiles } from './output-files.js';
 import { packageVersion } from './package.js';

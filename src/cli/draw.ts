@@ -2,6 +2,7 @@ import { Recorder } from '../gpu/recorder.js';
 import type { Tensor } from '../gpu/tensor.js';
 import type { ColormapName } from '../image/colormap.js';
 import { encodePng } from '../image/encode-node.js';
+import { crossOut } from '../image/mark.js';
 import {
   type Photo,
   paintHeatmap,
@@ -10,7 +11,6 @@ import {
   readPainting,
 } from '../image/photo.js';
 import type { Net } from '../net/net.js';
-import { crossOut } from './mark.js';
 
 /** A picture as the bytes of a PNG file. */
 type Png = Uint8Array;

@@ -4,6 +4,7 @@ import { activationsAt } from '../cam/method.js';
 import { Recorder } from '../gpu/recorder.js';
 import type { ColormapName } from '../image/colormap.js';
 import { encodePng } from '../image/encode-node.js';
+import { crossOut } from '../image/mark.js';
 import { npy } from '../image/npy.js';
 import { Photo, paintHeatmap, preprocessPhotos } from '../image/photo.js';
 import { normalizeRows } from '../kernels/normalize-rows.js';
@@ -22,7 +23,6 @@ import {
 } from './flags.js';
 import { decodeFile, imageFiles } from './images.js';
 import { type Io, json, UsageError } from './io.js';
-import { crossOut } from './mark.js';
 import { chooseNetwork, withNet } from './network.js';
 import { checkWritable, OutputFiles } from './output-files.js';
 import { Progress } from './progress.js';

@@ -2,6 +2,7 @@
 export { type ColormapName, colormapNames, colormapTable } from './colormap.js';
 export { exifOrientation, type Orientation, orient } from './exif.js';
 export { type ImageHeader, readImageHeader, sniffFormat } from './format.js';
+export { crossOut } from './mark.js';
 export { npy, parseNpy } from './npy.js';
 export {
   type ExternalImage,
