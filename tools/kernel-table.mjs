@@ -22,7 +22,10 @@ const families = {
   norm: 'Normalisation',
   activation: 'Elementwise, and parts of tensors',
   reduce: 'Rows and reductions',
+  rank: 'Order statistics and ranking',
+  fft: 'Fourier transforms',
   cam: 'Saliency maps',
+  mask: 'Masks',
 };
 
 /** All kernels by export name, with the path of its shader in place of each variant's code. */

@@ -18,6 +18,7 @@ export const cam: Method = {
   options: {},
   layers: 'none',
   finish: 'relu',
+  passes: 'one',
   usesTarget: true,
   record: (scene) => {
     const { k } = scene.recorder;

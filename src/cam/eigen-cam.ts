@@ -27,6 +27,7 @@ export const eigenCam: Method = {
   },
   layers: 'one',
   finish: 'relu',
+  passes: 'one',
   usesTarget: false,
   record: (scene, options) => {
     const { k } = scene.recorder;

@@ -1,4 +1,4 @@
-import { LayerError } from '../errors.js';
+import { LayerError, TargetError } from '../errors.js';
 import { coreCaps } from '../gpu/caps.js';
 import { Recorder, type RunPlan } from '../gpu/recorder.js';
 import type { Tensor } from '../gpu/tensor.js';
@@ -31,6 +31,12 @@ export interface ExplainOptions {
   readonly options?: Readonly<Record<string, unknown>>;
   /** Whose conventions to follow where libraries differ; default `paper`. */
   readonly profile?: Profile;
+  /** What one batch of masked copies may take on the GPU, bytes; default a quarter of the device's largest buffer. */
+  readonly memoryBytes?: number;
+  /** Stops a long explanation between two submissions. */
+  readonly signal?: AbortSignal;
+  /** Called as a long explanation proceeds. */
+  readonly onProgress?: (done: number, total: number) => void;
   /** Measure the GPU time of each dispatch, where the device can. */
   readonly profileTimes?: boolean;
 }
@@ -56,7 +62,7 @@ export async function explain(
   let tensors: Tensor[];
   let times: PassTimes | undefined;
   if (options.profileTimes) ({ tensors, times } = await recorder.profile(outputs));
-  else tensors = await recorder.run(outputs);
+  else tensors = await recorder.run(outputs, options);
   const [map, raw, logits, score, rawRange, mapRange] = tensors;
   return new SaliencyMap({ map, raw, logits, score, rawRange, mapRange }, info, plan, times);
 }
@@ -89,7 +95,17 @@ function record(
   const retrace = (from: Value) => net.trace(recorder, from, { taps, backwardTo });
   const trace = retrace(x);
   const parts = target.parts.map((part) => {
-    const scene = sceneOf({ recorder, net, input: x, layers, target, part, trace, retrace });
+    const scene = sceneOf({
+      recorder,
+      net,
+      input: x,
+      layers,
+      target,
+      part,
+      trace,
+      retrace,
+      memoryBytes: options.memoryBytes ?? recorder.caps.limits.maxBufferSize / 4,
+    });
     const raw = method.record(scene, values);
     return { part, raw, score: scene.seed(trace).score };
   });
@@ -152,11 +168,18 @@ function sceneOf(parts: {
   part: TargetPart;
   trace: Trace;
   retrace: (input: Value) => Trace;
+  memoryBytes: number;
 }): Scene {
   const seeds = new Map<Trace, Seed>();
-  const { recorder, net, target, part } = parts;
+  const { recorder, net, target, part, trace: own } = parts;
   return {
     ...parts,
+    choice: () => {
+      if (part.choose && !target.node) return part.choose(recorder, own.output);
+      throw new TargetError(
+        `${target.description}: this method scores other images by a class: choose one`,
+      );
+    },
     seed: (trace) => {
       let seed = seeds.get(trace);
       if (!seed) {

@@ -13,6 +13,7 @@ export const vanillaGradient: Method = {
   options: {},
   layers: 'none',
   finish: 'magnitude',
+  passes: 'one',
   usesTarget: true,
   record: (scene) => {
     const from = scene.target.node ?? scene.net.graph.output;

@@ -33,6 +33,7 @@ export const layerCam: Method = {
   },
   layers: 'many',
   finish: 'relu',
+  passes: 'one',
   usesTarget: true,
   record: (scene, options) => {
     const { k } = scene.recorder;

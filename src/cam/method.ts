@@ -35,6 +35,10 @@ export interface Scene {
   retrace(input: Value): Trace;
   /** Value and derivative of the target's part on a forward pass. */
   seed(trace: Trace): Seed;
+  /** One-hot rows [N,classes] of the class that each image is explained for. @throws TargetError if the target is no class. */
+  choice(): Value;
+  /** What one batch of masked copies may take on the GPU, bytes. */
+  readonly memoryBytes: number;
 }
 
 /** A saliency method: from a scene to its raw map. */
@@ -48,6 +52,8 @@ export interface Method {
   readonly layers: 'none' | 'one' | 'many';
   /** What becomes of the raw map before it is stretched to 0..1: negative values dropped, or magnitudes over channels. */
   readonly finish: 'relu' | 'magnitude';
+  /** Passes through the network it takes: one, several (noisy copies), or many (a masked copy a channel). */
+  readonly passes: 'one' | 'several' | 'many';
   /** Whether the raw map depends on the target. */
   readonly usesTarget: boolean;
   /** Records the raw map: [N,h,w] at the layer's size, or [N,C,H,W] where `finish` is `magnitude`. */
@@ -71,6 +77,7 @@ export function fromGradients(
     options: {},
     layers: 'one',
     finish: 'relu',
+    passes: 'one',
     usesTarget: true,
     ...description,
     record: (scene, options) =>

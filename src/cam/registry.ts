@@ -7,6 +7,7 @@ import { vanillaGradient } from './gradient.js';
 import { hiResCam } from './hires-cam.js';
 import { layerCam } from './layer-cam.js';
 import type { Method } from './method.js';
+import { scoreCam } from './score-cam.js';
 import { smoothGradCamPlusPlus } from './smooth-grad-cam-plus-plus.js';
 import { xGradCam } from './x-grad-cam.js';
 
@@ -21,6 +22,7 @@ export const methods: ReadonlyMap<string, Method> = new Map(
     layerCam,
     eigenCam,
     cam,
+    scoreCam,
     vanillaGradient,
   ].map((m) => [m.name, m]),
 );

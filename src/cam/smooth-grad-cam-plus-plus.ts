@@ -34,6 +34,7 @@ export const smoothGradCamPlusPlus: Method = {
   },
   layers: 'one',
   finish: 'relu',
+  passes: 'several',
   usesTarget: true,
   record: (scene, options) => {
     const { recorder, layers } = scene;

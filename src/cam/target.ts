@@ -35,6 +35,8 @@ export interface TargetPart {
   readonly weight: number;
   /** Checks that the target fits and records its value and derivative. @throws TargetError */
   seed(recorder: Recorder, y: Value): Seed;
+  /** One-hot rows [N,classes] of the class it is about, for methods that score other images; missing if it is about no single class. */
+  choose?(recorder: Recorder, y: Value): Value;
 }
 
 /** Which class: an index, or `top: r` for the one predicted with rank r (0 the most likely). */
@@ -49,7 +51,7 @@ const predicted: ClassChoice = { top: 0 };
 export function classTarget(classes: ClassChoices = predicted): Target {
   return {
     description: describe(classes),
-    parts: [{ weight: 1, seed: (r, y) => logit(r, y, classes) }],
+    parts: [classPart(1, classes)],
   };
 }
 
@@ -60,6 +62,7 @@ export function probabilityTarget(classes: ClassChoices = predicted): Target {
     parts: [
       {
         weight: 1,
+        choose: (r, y) => selection(r, y, classes),
         seed: (r, y) => {
           const p = r.k(softmax, { x: y });
           const one = selection(r, y, classes);
@@ -81,7 +84,7 @@ export function weightedTarget(
     throw new TargetError('weightedTarget: no class given: name at least one');
   return {
     description: classes.map((c) => `${c.weight} x ${describe(c.choice)}`).join(' + '),
-    parts: classes.map(({ choice, weight }) => ({ weight, seed: (r, y) => logit(r, y, choice) })),
+    parts: classes.map(({ choice, weight }) => classPart(weight, choice)),
   };
 }
 
@@ -144,10 +147,15 @@ export function cosineTarget(node: string, features: Tensor | Float32Array): Tar
   };
 }
 
-function logit(r: Recorder, y: Value, classes: ClassChoices): Seed {
-  const dy = selection(r, y, classes);
-  return { score: r.k(rowDot, { a: y, b: dy }), dy };
-}
+/** The part of a target that is the logit of a class. */
+const classPart = (weight: number, classes: ClassChoices): TargetPart => ({
+  weight,
+  choose: (r, y) => selection(r, y, classes),
+  seed: (r, y) => {
+    const dy = selection(r, y, classes);
+    return { score: r.k(rowDot, { a: y, b: dy }), dy };
+  },
+});
 
 /** One-hot rows [N,C] of the chosen classes. */
 function selection(r: Recorder, y: Value, classes: ClassChoices): Value {

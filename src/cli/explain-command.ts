@@ -23,6 +23,7 @@ import {
   imagePaths,
   layerOption,
   type MethodChoice,
+  mebibytes,
   methodChoices,
   type NetworkFlags,
   networkOptions,
@@ -49,6 +50,8 @@ interface ExplainFlags extends NetworkFlags, ImageFlags {
   readonly colormap: ColormapName;
   readonly alpha: number;
   readonly npyRaw?: boolean;
+  /** MiB. */
+  readonly memory?: number;
 }
 
 /** One map to be made of each photo. */
@@ -135,6 +138,11 @@ export function explainCommand(io: Io): Command {
         .argParser(fraction)
         .default(0.5),
     )
+    .addOption(
+      new Option('--memory <MiB>', 'what one batch of masked copies may take on the GPU').argParser(
+        mebibytes,
+      ),
+    )
     .addOption(new Option('--npy-raw', 'also write the map before normalisation'))
     .action(async (images: string[], flags: ExplainFlags) => {
       await explainImages(images, flags, io);
@@ -158,8 +166,11 @@ async function explainImages(
     const progress = new Progress(io.stderr, 'explaining', files.length * jobs.length, 'maps');
     try {
       for (const [i, file] of files.entries()) {
-        const onJob = (j: number) =>
-          progress.update(i * jobs.length + j, `${file.path} ${jobs[j].stem}`);
+        const onJob = (j: number, share = 0) =>
+          progress.update(
+            i * jobs.length + j,
+            `${file.path} ${jobs[j].stem}${share > 0 ? ` ${Math.round(100 * share)} %` : ''}`,
+          );
         const folder = join(flags.outputDir, file.name);
         const run = { net, gpu, chosen, jobs, flags, io, file, folder, onJob };
         const summary = await explainImage(run);
@@ -247,7 +258,7 @@ interface ImageRun {
   /** Where its results go. */
   readonly folder: string;
   /** Called before each job. */
-  readonly onJob: (index: number) => void;
+  readonly onJob: (index: number, share?: number) => void;
 }
 
 async function explainImage(run: ImageRun): Promise<Summary> {
@@ -263,7 +274,12 @@ async function explainImage(run: ImageRun): Promise<Summary> {
     for (const [j, job] of jobs.entries()) {
       io.signal?.throwIfAborted();
       run.onJob(j);
-      const made = await explainJob(job, run, { image, photo, files, top5 });
+      const made = await explainJob(job, run, (share) => run.onJob(j, share), {
+        image,
+        photo,
+        files,
+        top5,
+      });
       top5 = made.top5;
       results.push(made.result);
     }
@@ -293,7 +309,8 @@ async function explainImage(run: ImageRun): Promise<Summary> {
 /** Explains, draws and writes one map; the top five are computed from the first. */
 async function explainJob(
   job: Job,
-  { net, gpu, flags }: ImageRun,
+  { net, gpu, flags, io }: ImageRun,
+  onJob: (share: number) => void,
   given: {
     readonly image: RgbaImage;
     readonly photo: Photo;
@@ -304,7 +321,16 @@ async function explainJob(
   const watch = new Stopwatch();
   const { method, options, target } = job;
   const layer = method.layers === 'none' ? undefined : job.layer;
-  const how: ExplainOptions = { method, options, layer, target, profile: flags.profile };
+  const how: ExplainOptions = {
+    method,
+    options,
+    layer,
+    target,
+    profile: flags.profile,
+    memoryBytes: flags.memory === undefined ? undefined : flags.memory * 2 ** 20,
+    signal: io.signal,
+    onProgress: (done, total) => onJob(done / total),
+  };
   const explained = await explain(net, given.photo, how);
   try {
     const [data, [numbers], logits, raw] = await Promise.all([

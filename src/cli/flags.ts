@@ -103,6 +103,15 @@ export function fraction(value: string): number {
   return number;
 }
 
+/** A positive number of MiB. */
+export function mebibytes(value: string): number {
+  const number = Number(value);
+  if (value.trim() === '' || !(number > 0 && Number.isFinite(number))) {
+    throw new InvalidArgumentError('Should be a number of MiB above 0.');
+  }
+  return number;
+}
+
 /** A whole number of at least 1. */
 export function count(value: string): number {
   if (!/^[1-9]\d{0,8}$/.test(value)) {

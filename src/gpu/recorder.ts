@@ -38,6 +38,15 @@ export interface RunPlan {
 interface Step {
   readonly plan: KernelPlan;
   readonly tensors: readonly Value[];
+  /** Whether a new submission begins with it. */
+  readonly begins: boolean;
+}
+
+export interface RunOptions {
+  /** Stops a sliced recording between two submissions; the run then rejects with the signal's reason and leaves nothing behind. */
+  readonly signal?: AbortSignal | undefined;
+  /** Called after each submission of a sliced recording. */
+  readonly onProgress?: ((done: number, total: number) => void) | undefined;
 }
 
 /**
@@ -89,11 +98,22 @@ export class Recorder {
       }
       results[name] = into ?? computed(shape, dtype);
     }
-    this.#steps.push({ plan, tensors: kernel.order(values, results) });
+    this.#steps.push({ plan, tensors: kernel.order(values, results), begins: this.#isCut });
+    this.#isCut = false;
     return (kernel.resultNames.length === 1
       ? results[kernel.resultNames[0]]
       : results) as unknown as Recorded<Results>;
   };
+
+  #isCut = false;
+
+  /**
+   * Lets a new submission begin with what is recorded next: long recordings are cut so that no submission comes near a watchdog.
+   * Between submissions the run waits for the GPU, reports progress and can be stopped.
+   */
+  cut(): void {
+    this.#isCut = true;
+  }
 
   /** A value with no elements yet, to be filled by kernels through `into`. */
   blank(shape: readonly number[], dtype: Dtype = 'f32'): Value {
@@ -133,21 +153,21 @@ export class Recorder {
   }
 
   /**
-   * Runs what the outputs need, in one command buffer, and returns them as tensors, which the caller owns and must destroy.
-   * Does not wait for the GPU.
+   * Runs what the outputs need, in one command buffer (or one for each slice between {@link cut}s), and returns them as tensors,
+   * which the caller owns and must destroy. Does not wait for the GPU after the last.
    *
    * @throws DeviceError if the device is lost, refuses a shader or is out of memory.
    */
-  async run(outputs: readonly Value[]): Promise<Tensor[]> {
-    return (await this.#execute(outputs, false)).tensors;
+  async run(outputs: readonly Value[], options: RunOptions = {}): Promise<Tensor[]> {
+    return (await this.#execute(outputs, false, options)).tensors;
   }
 
   /** As {@link run}, with the milliseconds of each dispatch where the device has `timestamp-query`. */
   async profile(outputs: readonly Value[]): Promise<{ tensors: Tensor[]; times?: PassTimes }> {
-    return this.#execute(outputs, true);
+    return this.#execute(outputs, true, {});
   }
 
-  async #execute(outputs: readonly Value[], timed: boolean) {
+  async #execute(outputs: readonly Value[], timed: boolean, { signal, onProgress }: RunOptions) {
     const gpu = this.gpu;
     if (!gpu) throw new ShapeError('Recorder.run: made without a Gpu: it can only plan');
     const { steps, arena, layout, kept } = this.#schedule(outputs);
@@ -156,6 +176,7 @@ export class Recorder {
     const temporary: GPUBuffer[] = [];
     const owned = new Map<ValueRoot, Tensor>();
     try {
+      let slotOf!: (value: Value) => Slot;
       await gpu.scoped('run', () => {
         const storage = usage.storage | usage.copyDst | usage.copySrc;
         const lanes = layout.lanes.map((bytes, i) => gpu.createBuffer(bytes, storage, `lane ${i}`));
@@ -179,7 +200,7 @@ export class Recorder {
             );
           }
         }
-        const slotOf = (value: Value): Slot => {
+        slotOf = (value) => {
           const { root } = value;
           const place = root.kind === 'tensor' ? root.tensor : slots.get(root);
           if (!place)
@@ -187,19 +208,29 @@ export class Recorder {
           const { buffer, offset } = place;
           return { buffer, offset, size: Math.max(4, Math.ceil(value.byteLength / 4) * 4) };
         };
-        const encoder = gpu.device.createCommandEncoder({ label: 'webgpu-cam' });
-        let pass: GPUComputePassEncoder | undefined;
-        steps.forEach(({ plan, tensors }, i) => {
-          if (timer || !pass) {
-            pass?.end();
-            pass = encoder.beginComputePass({ label: plan.kernel, ...timer?.writes(i) });
-          }
-          gpu.pipelines.record(pass, plan, tensors.map(slotOf));
-        });
-        pass?.end();
-        timer?.resolve(encoder);
-        gpu.device.queue.submit([encoder.finish()]);
       });
+      const slices = slicesOf(steps);
+      for (const [n, { first, end }] of slices.entries()) {
+        await gpu.scoped('run', () => {
+          const encoder = gpu.device.createCommandEncoder({ label: 'webgpu-cam' });
+          let pass: GPUComputePassEncoder | undefined;
+          for (let i = first; i < end; i++) {
+            const { plan, tensors } = steps[i];
+            if (timer || !pass) {
+              pass?.end();
+              pass = encoder.beginComputePass({ label: plan.kernel, ...timer?.writes(i) });
+            }
+            gpu.pipelines.record(pass, plan, tensors.map(slotOf));
+          }
+          pass?.end();
+          if (n === slices.length - 1) timer?.resolve(encoder);
+          gpu.device.queue.submit([encoder.finish()]);
+        });
+        if (slices.length === 1) break;
+        await gpu.idle();
+        onProgress?.(n + 1, slices.length);
+        signal?.throwIfAborted();
+      }
       // Destroying is allowed at once: what was submitted still runs on the memory.
       return {
         tensors: outputs.map((value) => {
@@ -321,4 +352,10 @@ function checkWritten(steps: readonly Step[], outputs: readonly Value[]): void {
     });
   }
   for (const value of outputs) check(value, 'Recorder: an output');
+}
+
+/** The runs of steps that go into one submission each. */
+function slicesOf(steps: readonly Step[]): { first: number; end: number }[] {
+  const starts = [0, ...steps.flatMap(({ begins }, i) => (begins && i > 0 ? [i] : []))];
+  return starts.map((first, n) => ({ first, end: starts[n + 1] ?? steps.length }));
 }

@@ -34,11 +34,12 @@ const [cat, dog] = classes;
 /** Each with a cat and a dog, in that order. */
 const pictures = Array.from({ length: 100 }, (_, i) => severalPets(i, { classIds: [cat, dog] }));
 
-/** Whether a method needs many passes, or one all the way to the pixels, for each class. */
-const isSlow = ({ options, finish }: Method) => 'copies' in options || finish === 'magnitude';
-
-/** Pictures for the slow methods: all on the default net, the first batch on the other. */
-const slowPictures = (net: string) => (net === 'toy_vgg' ? pictures.length : batch);
+/** How many of the pictures a method is tried on: fewer where it takes many passes, or goes back to the pixels, on the other net. */
+function picturesFor(net: string, { passes, finish }: Method): number {
+  if (passes === 'many') return 3;
+  const isSlow = passes === 'several' || finish === 'magnitude';
+  return isSlow && net !== 'toy_vgg' ? batch : pictures.length;
+}
 
 async function photosOf(list: readonly ToyPicture[]): Promise<Photo[]> {
   const gpu = await testGpu();
@@ -177,10 +178,10 @@ async function measure(net: Net): Promise<Measured> {
     });
   };
   for (let start = 0; start < pictures.length; start += batch) {
-    const now = list.filter((method) => start < slowPictures(net.name) || !isSlow(method));
+    const now = list.filter((method) => start < picturesFor(net.name, method));
     const photos = await photosOf(pictures.slice(start, start + batch));
     const [alone, beside] = [true, false].map((is) =>
-      now.filter(({ finish }) => (finish === 'magnitude') === is),
+      now.filter(({ finish, passes }) => (finish === 'magnitude' || passes === 'many') === is),
     );
     const maps = await mapsOf(net, photos, beside);
     for (let n = 0; n < photos.length; n++) {
@@ -193,8 +194,9 @@ async function measure(net: Net): Promise<Measured> {
       });
     }
     for (const method of alone) {
-      const own = await mapsAlone(net, photos, method);
-      for (let n = 0; n < photos.length; n++)
+      const some = photos.slice(0, picturesFor(net.name, method) - start);
+      const own = await mapsAlone(net, some, method);
+      for (let n = 0; n < some.length; n++)
         take(method.name, own.slice(2 * n, 2 * n + 2), start + n);
     }
     for (const photo of photos) photo.destroy();
@@ -219,6 +221,7 @@ type Floor = Pick<Score, 'right' | 'energy'>;
  *   layer-cam          0.995 0.814   1.000 0.788
  *   smooth-grad-cam++  1.000 0.827   1.000 0.786    the first 10 pictures (of 20: 1.000 0.814   1.000 0.785)
  *   gradient           1.000 0.682   1.000 0.800    the first 10 pictures (of 20: 0.950 0.666   1.000 0.805)
+ *   score-cam          SCOREA   SCOREB    the first 3 pictures
  *   eigen-cam          0.500 0.500   0.500 0.500    knows no class
  *
  * Methods that drop negative gradients leave more heat on the other animal. A method that is not named is held to the gradient's floor.
@@ -264,7 +267,7 @@ describe.each(nets)('%s', (name) => {
       const score = measured.scores.get(method.name);
       if (!score) return; // refused, as tested above
       const floor = floors[method.name] ?? speckled;
-      expect(score.maps).toBe(2 * (isSlow(method) ? slowPictures(name) : pictures.length));
+      expect(score.maps).toBe(2 * picturesFor(name, method));
       expect(reaches(score, floor), told(score)).toBe(true);
       // The same check must refuse the same maps when the other animal is asked for.
       const other = measured.swapped.get(method.name)!;

@@ -11,10 +11,14 @@ import {
   probabilityTarget,
   weightedTarget,
 } from '../../src/cam/target.js';
+import { Recorder } from '../../src/gpu/recorder.js';
+import { colormapTable } from '../../src/image/colormap.js';
+import { Photo, paintOverlay, readPainting } from '../../src/image/photo.js';
 import { Net } from '../../src/net/net.js';
 import { testGpu, useGpu } from '../support/gpu.js';
 import { random, relativeL2 } from '../support/numbers.js';
 import * as reference from '../support/reference-cams.js';
+import { resizeBilinear } from '../support/reference-resize.js';
 
 useGpu();
 
@@ -51,6 +55,7 @@ const handOut = (what: 'A' | 'G'): Method => ({
   options: {},
   layers: 'one',
   finish: 'relu',
+  passes: 'one',
   usesTarget: true,
   record: (scene) => {
     const value = featuresAt(scene, scene.trace, scene.layers[0])[what];
@@ -168,54 +173,112 @@ describe('formulas', () => {
     expect(Math.abs(sum - product)).toBeLessThan(1e-4 * Math.abs(product) + 1e-6);
   });
 
+  test.each(['features.14', 'features.9'])('EigenCAM centred at %s', async (layer) => {
+    const { raw: A } = await mapsOf(one, { layer, method: handOut('A') });
+    const got = await mapsOf(one, { layer, method: 'eigen-cam', options: { centred: true } });
+    const size = got.raw.length;
+    const mean = Array.from({ length: A.length / size }, (_, k) =>
+      A.subarray(k * size, (k + 1) * size).reduce((a, b) => a + b / size, 0),
+    );
+    const centred = Float64Array.from(A, (v, i) => v - mean[Math.floor(i / size)]);
+    const raw = reference.eigenCam({ A: centred, G: centred, size, K: mean.length });
+    expect(relativeL2(got.raw, raw)).toBeLessThan(1e-4);
+  });
+
+  test('Smooth Grad-CAM++ without noise is Grad-CAM++', async () => {
+    const options = { layer: 'features.9', target: classTarget(1) };
+    const plain = await mapsOf(one, { ...options, method: 'grad-cam++' });
+    const smooth = (sigma: number) =>
+      mapsOf(one, { ...options, method: 'smooth-grad-cam++', options: { copies: 3, sigma } });
+    expect(relativeL2((await smooth(0)).raw, plain.raw)).toBeLessThan(2e-5);
+    expect(relativeL2((await smooth(0.3)).raw, plain.raw)).toBeGreaterThan(1e-2);
+  });
+
+  test('the map of pixel gradients is the largest magnitude of the three colours', async () => {
+    const { raw, map } = await mapsOf(one, { method: 'gradient', target: classTarget(1) });
+    const pixels = map.length;
+    const largest = map.map((_, i) =>
+      Math.max(...[0, 1, 2].map((c) => Math.abs(raw[c * pixels + i]))),
+    );
+    expect(relativeL2(map, reference.finish(largest, size, size))).toBeLessThan(1e-5);
+  });
+
   test('LayerCAM over several layers takes the larger of the scaled maps', async () => {
     const layer = ['features.9', 'features.14'];
-    const both = await mapsOf(one, { method: 'layer-cam', layer, target: classTarget(1) });
+    const options = { method: 'layer-cam', target: classTarget(1) };
+    const large: Float64Array[] = [];
+    for (const name of layer) {
+      const { raw, shapes } = await mapsOf(one, { ...options, layer: name });
+      const most = raw.reduce((a, b) => Math.max(a, b));
+      const [, h, w] = shapes.raw;
+      const scaled = raw.map((v) => Math.tanh((2 * Math.max(v, 0)) / most));
+      large.push(resizeBilinear({ shape: [1, 1, h, w], data: scaled }, size, false).y);
+    }
+    const both = await mapsOf(one, { ...options, layer });
     expect(both.shapes.raw).toEqual([1, ...size]);
-    expect(both.raw.every((v) => v >= 0 && v < 1)).toBe(true);
-    const mean = await mapsOf(one, {
-      method: 'layer-cam',
-      layer,
-      target: classTarget(1),
-      options: { fuse: 'mean' },
-    });
-    expect(both.raw.every((v, i) => v >= mean.raw[i] - 1e-6)).toBe(true);
-    expect(relativeL2(both.raw, mean.raw)).toBeGreaterThan(1e-3);
+    expect(
+      relativeL2(
+        both.raw,
+        large[0].map((v, i) => Math.max(v, large[1][i])),
+      ),
+    ).toBeLessThan(1e-5);
+    const mean = await mapsOf(one, { ...options, layer, options: { fuse: 'mean' } });
+    expect(
+      relativeL2(
+        mean.raw,
+        large[0].map((v, i) => (v + large[1][i]) / 2),
+      ),
+    ).toBeLessThan(1e-5);
   });
 });
 
 describe('targets', () => {
-  test('a probability scales the logit map of a one-against-rest pair: its score is the softmax', async () => {
-    const { summaries } = await mapsOf(one, { target: probabilityTarget(2) });
-    const logits = (await mapsOf(one, { target: classTarget(2) })).summaries[0].score;
-    expect(summaries[0].score).toBeGreaterThan(0);
-    expect(summaries[0].score).toBeLessThan(1);
-    expect(Number.isFinite(logits)).toBe(true);
+  test('a probability is the softmax, its gradient that of the logits by the chain rule', async () => {
+    const input = upload(one);
+    const result = await explain(net, input, { target: probabilityTarget(2) });
+    const [raw, logits, [score]] = (await net.gpu!.read([
+      result.raw,
+      result.logits,
+      result.score,
+    ])) as Float32Array[];
+    result.destroy();
+    input.destroy();
+    const powers = Array.from(logits, (y) => Math.exp(y - logits[2]));
+    const p = powers.map((v) => v / powers.reduce((a, b) => a + b));
+    expect(Math.abs(score - p[2])).toBeLessThan(1e-5 * p[2]);
+    const slopes = Float32Array.from(p, (v, c) => p[2] * (Number(c === 2) - v));
+    const same = await mapsOf(one, { target: linearTarget(slopes) });
+    expect(relativeL2(raw, same.raw)).toBeLessThan(1e-4);
   });
 
-  test('a linear target is the same combination of the raw maps', async () => {
+  test('a linear target is the same combination of the raw maps, for each image', async () => {
     const coefficients = new Float32Array(net.classes);
     coefficients[0] = 2;
     coefficients[1] = -1;
-    const mixed = await mapsOf(one, { target: linearTarget(coefficients) });
-    const a = await mapsOf(one, { target: classTarget(0) });
-    const b = await mapsOf(one, { target: classTarget(1) });
-    expect(
-      relativeL2(
-        mixed.raw,
-        a.raw.map((v, i) => 2 * v - b.raw[i]),
-      ),
-    ).toBeLessThan(1e-5);
+    const mixed = await mapsOf(batch, { target: linearTarget(coefficients) });
+    const a = await mapsOf(batch, { target: classTarget(0) });
+    const b = await mapsOf(batch, { target: classTarget(1) });
+    const half = mixed.raw.length / 2;
+    const want = a.raw.map((v, i) => 2 * v - b.raw[i]);
+    for (const n of [0, 1]) {
+      const of = (raw: Float32Array) => raw.subarray(n * half, (n + 1) * half);
+      expect(relativeL2(of(mixed.raw), of(want))).toBeLessThan(1e-5);
+      const score = 2 * a.summaries[n].score - b.summaries[n].score;
+      expect(mixed.summaries[n].score).toBeCloseTo(score, 4);
+    }
   });
 
   test('weighted classes add up finished maps', async () => {
+    // At this layer neither class has a blank map, whose weight would not matter.
+    const how = { method: 'hires-cam', layer: 'features.9' };
     const target = weightedTarget([
       { choice: 0, weight: 3 },
       { choice: 1, weight: 1 },
     ]);
-    const fused = await mapsOf(one, { target });
-    const a = await mapsOf(one, { target: classTarget(0) });
-    const b = await mapsOf(one, { target: classTarget(1) });
+    const fused = await mapsOf(one, { ...how, target });
+    const a = await mapsOf(one, { ...how, target: classTarget(0) });
+    const b = await mapsOf(one, { ...how, target: classTarget(1) });
+    for (const { map } of [a, b]) expect(map.some((v) => v > 0)).toBe(true);
     const sum = a.map.map((v, i) => 3 * v + b.map[i]);
     const least = sum.reduce((x, y) => Math.min(x, y));
     const largest = sum.reduce((x, y) => Math.max(x, y));
@@ -292,6 +355,57 @@ describe('targets', () => {
       ),
     ).toBeLessThan(1e-5);
   });
+});
+
+test('each image of a batch has its own numbers, warnings and picture', async () => {
+  // The second image is nothing but infinities, the first one an image.
+  const data = batch.data.slice();
+  data.fill(Number.POSITIVE_INFINITY, data.length / 2);
+  const input = upload({ shape: batch.shape, data });
+  const how = { method: 'hires-cam', layer: 'features.9' };
+  const options = { ...how, target: classTarget([1, 2]) };
+  const result = await explain(net, input, options);
+  const [first, second] = await result.summaries();
+  const whole = await mapsOf(batch, options);
+  const alone = await mapsOf(
+    { shape: one.shape, data: batch.data.slice(batch.data.length / 2) },
+    { ...how, target: classTarget(2) },
+  );
+  expect(first).toEqual(whole.summaries[0]);
+  expect(first.warnings).toEqual([]);
+  expect(second.warnings.join()).toMatch(/^the logits are not finite/);
+  const of = (raw: Float32Array, extreme: (a: number, b: number) => number) =>
+    raw.reduce((a, b) => extreme(a, b));
+  const half = whole.raw.length / 2;
+  for (const n of [0, 1]) {
+    const part = whole.raw.subarray(n * half, (n + 1) * half);
+    expect(whole.summaries[n].rawMin).toBe(of(part, Math.min));
+    expect(whole.summaries[n].rawMax).toBe(of(part, Math.max));
+  }
+  expect(whole.summaries[1].score).toBeCloseTo(alone.summaries[0].score, 4);
+  expect(whole.summaries[0].score).not.toBeCloseTo(alone.summaries[0].score, 4);
+  result.destroy();
+
+  const clean = upload(batch);
+  const both = await explain(net, clean, options);
+  const colours = colormapTable('greys');
+  const pixels = whole.map.length / 2;
+  const photo = Photo.fromRgba(net.gpu!, { width: 9, height: 7, rgba: new Uint8Array(4 * 63) });
+  const painted: Uint8Array[] = [];
+  for (const n of [0, 1]) {
+    const expected = Array.from(whole.map.subarray(n * pixels, (n + 1) * pixels), (v) => {
+      const i = 4 * Math.floor(v * 255 + 0.5);
+      return [...colours.subarray(i, i + 4)];
+    });
+    expect([...(await both.heatmap({ colormap: 'greys' }, n))]).toEqual(expected.flat());
+    const r = Recorder.on(net.gpu!);
+    const map = r.constant(whole.map.slice(n * pixels, (n + 1) * pixels), size);
+    painted.push(await readPainting(r, paintOverlay(r, photo, map, net.preprocessing)));
+    expect(await both.overlay(photo, {}, n)).toEqual(painted[n]);
+  }
+  expect(painted[0]).not.toEqual(painted[1]);
+  await expect(both.heatmap({}, 2)).rejects.toThrow('map 2 is out of range: the batch has 2');
+  for (const owned of [both, clean, input, photo]) owned.destroy();
 });
 
 test('weights that overflow are told, not drawn', async () => {

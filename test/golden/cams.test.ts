@@ -9,7 +9,7 @@ import {
   reportGolden,
 } from '../support/folders.js';
 import { testGpu, useGpu } from '../support/gpu.js';
-import { type CamCase, isBuilt, mapsOf, netOf, runMap } from './cams.js';
+import { type CamCase, isBuilt, isSlow, mapsOf, netOf, runMap } from './cams.js';
 
 /** `npm test` takes these networks; `npm run test:golden` (GOLDEN_ALL) takes all there are. */
 const quick = ['alexnet'];
@@ -30,7 +30,8 @@ describe.runIf(hasFolder(goldenDir))('golden maps', () => {
       });
       afterAll(() => net?.destroy());
 
-      for (const map of mapsOf(json).built) {
+      const maps = mapsOf(json).built.filter((map) => process.env.GOLDEN_ALL || !isSlow(map));
+      for (const map of maps) {
         test(`${name} ${map}`, { timeout: 900_000 }, async () => {
           const checks = await runMap(net, json, map, tensors, images());
           for (const c of checks) expect.soft(c.error, c.key).toBeLessThanOrEqual(c.tolerance);

@@ -41,6 +41,7 @@ const torchCamWeights: Method = {
   options: {},
   layers: 'one',
   finish: 'relu',
+  passes: 'one',
   usesTarget: true,
   record: (scene) => {
     const { A, G } = featuresAt(scene, scene.trace, scene.layers[0]);
@@ -67,7 +68,13 @@ const recipes: Readonly<Record<string, Recipe>> = {
     options: (spec) => ({ ...smooth(spec), numerator: 'd1' }),
   },
   gradient: { method: 'gradient' },
+  scorecam: { method: 'score-cam' },
+  scorecam_alg1: { method: 'score-cam', options: () => ({ score: 'logit', weights: 'softmax' }) },
+  scorecam_authors: { method: 'score-cam', options: () => ({ weights: 'score' }) },
 };
+
+/** Maps that take a forward pass a channel: minutes on a software adapter. */
+export const isSlow = (name: string): boolean => recipes[name].method === 'score-cam';
 
 /** Whether the network of a case is built. */
 export const isBuilt = (c: CamCase): boolean => isNetBuilt(c as never);

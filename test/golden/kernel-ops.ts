@@ -1,4 +1,6 @@
 /** Which kernels a golden case is for: one function an operator, from the case's JSON to calls of kernels. */
+import type { Recorder } from '../../src/gpu/recorder.js';
+import type { Value } from '../../src/gpu/value.js';
 import { preprocessGeometry, sampleMatrix } from '../../src/image/transform.js';
 import { adaptiveAvgPool2d } from '../../src/kernels/adaptive-avg-pool2d.js';
 import { adaptiveAvgPool2dBackward } from '../../src/kernels/adaptive-avg-pool2d-backward.js';
@@ -13,6 +15,7 @@ import { channelSum } from '../../src/kernels/channel-sum.js';
 import { conv2d } from '../../src/kernels/conv2d.js';
 import { conv2dBackwardInput } from '../../src/kernels/conv2d-backward-input.js';
 import { conv2dBackwardWeight } from '../../src/kernels/conv2d-backward-weight.js';
+import { blurColumns, blurRows, gaussianWeights } from '../../src/kernels/gaussian-blur.js';
 import { linear } from '../../src/kernels/linear.js';
 import { linearBackwardInput } from '../../src/kernels/linear-backward-input.js';
 import { linearBackwardWeight } from '../../src/kernels/linear-backward-weight.js';
@@ -20,6 +23,8 @@ import { maxPool2d } from '../../src/kernels/max-pool2d.js';
 import { maxPool2dBackward } from '../../src/kernels/max-pool2d-backward.js';
 import { maxPool2dValues } from '../../src/kernels/max-pool2d-values.js';
 import { normalizeRows } from '../../src/kernels/normalize-rows.js';
+import { percentileRows } from '../../src/kernels/percentile-rows.js';
+import { rankPixels } from '../../src/kernels/rank-pixels.js';
 import { relu } from '../../src/kernels/relu.js';
 import { reluBackward } from '../../src/kernels/relu-backward.js';
 import { resizeBilinear } from '../../src/kernels/resize-bilinear.js';
@@ -27,7 +32,9 @@ import { resizeBilinearBackward } from '../../src/kernels/resize-bilinear-backwa
 import { imageNet, sampleAffine } from '../../src/kernels/sample-affine.js';
 import { logSoftmax, softmax } from '../../src/kernels/softmax.js';
 import { logSoftmaxBackward, softmaxBackward } from '../../src/kernels/softmax-backward.js';
+import { thresholdRows } from '../../src/kernels/threshold-rows.js';
 import { topK } from '../../src/kernels/top-k.js';
+import { fftParts } from './fft-ops.js';
 import {
   type CaseJson,
   type GoldenArray,
@@ -56,6 +63,17 @@ const from =
 const asRows = (a: GoldenArray): GoldenArray => {
   const columns = a.shape.at(-1) ?? 1;
   return a.shape.length === 1 ? a : { ...a, shape: [a.data.length / columns, columns] };
+};
+
+/** A tensor of a case in a recording. */
+const constant = (
+  r: Recorder,
+  array: GoldenArray | undefined,
+  shaped: (a: GoldenArray) => GoldenArray = (a) => a,
+): Value => {
+  if (!array) throw new Error('golden kernels: a case lacks its input');
+  const { data, shape } = shaped(array);
+  return r.constant(data, shape);
 };
 
 const integers = (a: GoldenArray | undefined): GoldenArray | undefined =>
@@ -263,10 +281,29 @@ export const ops: Readonly<Record<string, Op>> = {
     };
   },
 
-  stats: (c) => {
+  blur: ({ params: { k, sigma } }) => {
+    const weights = gaussianWeights(k, sigma);
+    return {
+      parts: [
+        {
+          name: 'blurRows, blurColumns',
+          record: (r, read) => {
+            const x = constant(r, read('x'));
+            const w = r.constant(weights);
+            return { y: r.k(blurColumns, { x: r.k(blurRows, { x, w }), w }) };
+          },
+          results: { y: 'y' },
+        },
+      ],
+    };
+  },
+
+  fft: (c) => ({ parts: fftParts(c) }),
+
+  stats: ({ params }) => {
     const row = (a: GoldenArray): GoldenArray => ({ ...a, shape: [1, a.data.length] });
-    const k: number = c.params.k;
-    const few = c.tensors.topk && k <= 16;
+    const [k, q]: [number, number[]] = [params.k, params.q];
+    const exactly = largestDifference(0);
     return {
       parts: [
         {
@@ -277,21 +314,45 @@ export const ops: Readonly<Record<string, Op>> = {
           },
           results: { y: 'minmax' },
         },
-        ...(few
+        ...q.map(
+          (percent, i): Part => ({
+            name: `percentileRows ${percent}`,
+            record: (r, read) => ({
+              y: r.k(percentileRows, { x: constant(r, read('x'), row) }, { percent }),
+            }),
+            results: { y: 'percentile' },
+            goldenPart: (golden) => [golden[i]],
+          }),
+        ),
+        {
+          name: 'percentileRows, thresholdRows',
+          record: (r, read) => {
+            const x = constant(r, read('x'), row);
+            const threshold = r.k(percentileRows, { x }, { percent: params.threshold_q });
+            return { y: r.k(thresholdRows, { x, threshold }) };
+          },
+          results: { y: 'threshold' },
+          compare: exactly,
+        },
+        {
+          name: 'rankPixels',
+          record: (r, read) => ({ order: rankPixels(r, constant(r, read('x'), row)) }),
+          results: { order: 'topk' },
+          beginning: true,
+          compare: exactly,
+        },
+        ...(k <= 16
           ? [
               {
                 kernel: topK,
                 reads: from({ x: 'x' }, row),
                 options: { k },
                 results: { indices: 'topk' },
-                compare: largestDifference(0),
+                compare: exactly,
               },
             ]
           : []),
       ],
-      notBuilt: ['percentile', 'threshold', ...(few ? [] : ['topk'])].filter(
-        (key) => c.tensors[key],
-      ),
     };
   },
 

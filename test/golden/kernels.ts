@@ -81,16 +81,34 @@ export function goldenKernels(op: string, json: string, safetensors: Uint8Array)
 }
 
 /** One kernel of a case: how to call it, and which golden each of its results is. */
-export interface Part {
+export interface KernelPart extends Comparison {
   readonly kernel: { readonly name: string };
   /** Inputs by name from the case's tensors; undefined if one that is needed is not there. */
   readonly reads: (read: Read) => Readonly<Record<string, GoldenArray | undefined>> | undefined;
   readonly options?: object;
+}
+
+/** Several kernels of a case, one after the other, each in the variant a plan would take. */
+export interface StepsPart extends Comparison {
+  /** What they are called together. */
+  readonly name: string;
+  /** Records them on an array of the case, and returns their results by name. */
+  readonly record: (r: Recorder, read: Read) => Readonly<Record<string, Value>>;
+}
+
+/** What of a case is compared, and how. */
+interface Comparison {
   /** Golden key by result name. */
   readonly results: Readonly<Record<string, string | undefined>>;
   /** How to compare; the relative L2 norm if not given. */
   readonly compare?: (got: ArrayLike<number>, golden: ArrayLike<number>) => Omit<Check, 'key'>;
+  /** The elements of the golden that the result is compared with; all if not given. */
+  readonly goldenPart?: (golden: ArrayLike<number>) => ArrayLike<number>;
+  /** Whether only the result's beginning is in the golden. */
+  readonly beginning?: boolean;
 }
+
+export type Part = KernelPart | StepsPart;
 
 export type Read = (key: string) => GoldenArray | undefined;
 
@@ -102,12 +120,23 @@ interface Pending {
 
 /** Records every variant of a part; nothing if tensors it needs are not in the case. */
 function recordPart(r: Recorder, part: Part, read: Read): Pending[] {
-  const { results, options, compare = relativeL2 } = part;
-  const kernel = part.kernel as AnyKernel;
-  const wanted = Object.entries(results).filter(
+  const wanted = Object.entries(part.results).filter(
     (e): e is [string, string] => e[1] !== undefined && read(e[1]) !== undefined,
   );
-  const given = wanted.length > 0 ? part.reads(read) : undefined;
+  if (wanted.length === 0) return [];
+  const pending = (values: Readonly<Record<string, Value>>, by: string): Pending[] =>
+    wanted.map(([result, key]) => ({
+      value: values[result],
+      check: (got) => ({
+        key: `${key} (${by})`,
+        ...compared(part, got, (read(key) as GoldenArray).data),
+      }),
+    }));
+  if ('record' in part) return pending(part.record(r, read), part.name);
+
+  const { options } = part;
+  const kernel = part.kernel as AnyKernel;
+  const given = part.reads(read);
   if (!given) return [];
   const arrays = Object.entries(given).filter(
     (e): e is [string, GoldenArray] => e[1] !== undefined,
@@ -124,15 +153,15 @@ function recordPart(r: Recorder, part: Part, read: Read): Pending[] {
     const values = (
       kernel.resultNames.length === 1 ? { [kernel.resultNames[0]]: recorded } : recorded
     ) as Record<string, Value>;
-    return wanted.map(([result, key]) => ({
-      value: values[result],
-      check: (got: ArrayLike<number>) => {
-        const golden = (read(key) as GoldenArray).data;
-        const comparison = got.length === golden.length ? compare(got, golden) : misshapen;
-        return { key: `${key} (${kernel.name}, ${variant})`, ...comparison };
-      },
-    }));
+    return pending(values, `${kernel.name}, ${variant}`);
   });
+}
+
+function compared(part: Comparison, got: ArrayLike<number>, whole: ArrayLike<number>) {
+  const { compare = relativeL2, goldenPart, beginning } = part;
+  const golden = goldenPart?.(whole) ?? whole;
+  const fits = beginning ? got.length >= golden.length : got.length === golden.length;
+  return fits ? compare(got, golden) : misshapen;
 }
 
 const misshapen: Omit<Check, 'key'> = {

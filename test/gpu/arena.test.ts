@@ -107,6 +107,9 @@ test('a lane stays within the largest buffer', () => {
   const values = Array.from({ length: 5 }, () => ({ bytes: 1000, birth: 0, death: 9 }));
   const { lanes } = layOut(values, [], { alignment: 256, maxLane: 2048 });
   expect(lanes).toEqual([2048, 2048, 1024]);
+  // Two would end within it, were the second's end not aligned.
+  const odd = layOut(values, [], { alignment: 256, maxLane: 2040 });
+  expect(odd.lanes).toEqual([1024, 1024, 1024, 1024, 1024]);
 });
 
 test('values of no bytes and no values at all are laid out too', () => {

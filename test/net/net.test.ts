@@ -19,6 +19,7 @@ import {
   ReLU,
 } from '../../src/net/modules.js';
 import { Net } from '../../src/net/net.js';
+import { rowRuns } from '../../src/net/params.js';
 import { any, derivative, kind } from '../../src/net/rules.js';
 import { networks } from '../../src/net/zoo/index.js';
 import { hasFolder, realDir } from '../support/folders.js';
@@ -47,7 +48,8 @@ const everything: Architecture = {
     ]);
     const left = g.sequential('left', stem, [Conv2d(6, 4, 1), ReLU]);
     const right = g.sequential('right', stem, [Conv2d(6, 5, 3, { pad: 1 })]);
-    const cat = g.add('cat', [left, right, stem], Concat);
+    // A branch that ends in a ReLU, whose gradient reads its output back, is not the first.
+    const cat = g.add('cat', [right, left, stem], Concat);
     const body = g.sequential('body', cat, [
       Conv2d(15, 15, 3, { pad: 1, groups: 5 }),
       BatchNorm2d(15),
@@ -84,11 +86,16 @@ describe('executor', () => {
     const taps = net.graph.names.filter((n) => n !== 'input');
     const [separate] = await logitsOf(net, x, taps);
     expect(relativeL2(merged, separate)).toBeLessThan(1e-6);
-    const r = new Recorder(coreCaps);
-    expect(net.plan(2, { inputSize: [13, 11] }).dispatches).toBeLessThan(
-      net.plan(2, { inputSize: [13, 11], taps }).dispatches,
-    );
-    expect(r.length).toBe(0);
+    // Merged: a convolution with what follows it is one. Separate: each node once, flatten none, a part of cat each.
+    for (const [tapped, dispatches] of [
+      [[], 10],
+      [['stem.0'], 12],
+      [taps, 16],
+    ] as const) {
+      const plan = net.plan(2, { inputSize: [13, 11], taps: tapped });
+      expect(plan.dispatches).toBe(dispatches);
+      expect(plan.steps.filter((step) => step.kernel === 'conv2d')).toHaveLength(4);
+    }
     net.destroy();
   });
 
@@ -100,6 +107,8 @@ describe('executor', () => {
     const r = Recorder.on(gpu());
     const trace = net.trace(r, r.constant(x.data, x.shape), { backwardTo: ['input'] });
     const grads = trace.backward('fc', r.constant(seed.data, [1, 5]), ['input', 'cat']);
+    // 10 forward; backward each node once but the merged ones, 3 sums, 3 parts of cat's gradient, and 2 of cat itself.
+    expect(r.length).toBeLessThanOrEqual(28);
     const [g] = await r.run([grads.get('input')!]);
     const slope = dot(await g.read(), v.data);
     g.destroy();
@@ -117,13 +126,17 @@ describe('executor', () => {
   test('forward from any node gives what the whole pass gives', async () => {
     const net = everythingNet(gpu());
     const x = random([2, 3, 9, 9], 7);
-    const [logits, cat] = await logitsOf(net, x, ['cat']);
-    const r = Recorder.on(gpu());
-    const shape = net.layers([9, 9]).find((l) => l.name === 'cat')!.shape;
-    const trace = net.traceFrom(r, { cat: r.constant(cat, [2, ...shape.slice(1)]) });
-    const [again] = await r.run([trace.output]);
-    expect(relativeL2(await again.read(), logits)).toBeLessThan(1e-6);
-    again.destroy();
+    // Nodes that the next one would be merged with are among them.
+    const names = ['stem.0', 'stem.1', 'cat', 'sum'];
+    const [logits, ...values] = await logitsOf(net, x, names);
+    const shapes = new Map(net.layers([9, 9]).map((l) => [l.name, l.shape]));
+    for (const [i, name] of names.entries()) {
+      const r = Recorder.on(gpu());
+      const value = r.constant(values[i], [2, ...shapes.get(name)!.slice(1)]);
+      const [again] = await r.run([net.traceFrom(r, { [name]: value }).output]);
+      expect(relativeL2(await again.read(), logits), name).toBeLessThan(1e-6);
+      again.destroy();
+    }
     net.destroy();
   });
 
@@ -192,6 +205,57 @@ describe('executor', () => {
     expect(relativeL2(split.read[1], whole.read[1])).toBeLessThan(1e-6);
     net.destroy();
   });
+});
+
+test('linear layers fill their part of a concatenation, whole or in runs', async () => {
+  const heads: Architecture = {
+    ...everything,
+    build: (classes) => {
+      const g = new Graph();
+      const flat = g.add('flatten', ['input'], Flatten);
+      const [a, b] = [g.add('a', [flat], Linear(192, 5)), g.add('b', [flat], Linear(192, 7))];
+      g.add('fc', [g.add('cat', [a, b], Concat)], Linear(12, classes));
+      return g;
+    },
+  };
+  const sources = hashWeights(heads.build(5), 3);
+  const net = Net.from(gpu(), heads, sources);
+  const x = random([2, 3, 8, 8], 12);
+  const read = (name: string) => sources.get(name)!.read();
+  const want = [0, 1].flatMap((n) =>
+    ['a', 'b'].flatMap((layer) => {
+      const [w, b] = [read(`${layer}.weight`), read(`${layer}.bias`)];
+      return Array.from(
+        b,
+        (v, k) =>
+          v + dot(w.subarray(192 * k, 192 * k + 192), x.data.subarray(192 * n, 192 * n + 192)),
+      );
+    }),
+  );
+  for (const maxStorageBufferBindingSize of [coreLimits.maxStorageBufferBindingSize, 2048]) {
+    const caps = { ...gpu().caps, limits: { ...gpu().caps.limits, maxStorageBufferBindingSize } };
+    const r = new Recorder(caps, gpu());
+    const trace = net.trace(r, r.constant(x.data, x.shape));
+    const [cat] = await r.run([trace.value('cat')]);
+    expect(relativeL2(await cat.read(), want)).toBeLessThan(1e-6);
+    cat.destroy();
+  }
+  net.destroy();
+});
+
+test('rows are split into as few equal runs as fit', () => {
+  const runs = (rows: number, width: number, bytes: number) =>
+    rowRuns([rows, width], bytes).map(({ first, count }) => [first, count]);
+  expect(runs(8, 3, 100)).toEqual([[0, 8]]); // 96 bytes
+  expect(runs(9, 3, 100)).toEqual([
+    [0, 5],
+    [5, 4],
+  ]);
+  expect(runs(3, 26, 100)).toEqual([
+    [0, 1],
+    [1, 1],
+    [2, 1],
+  ]);
 });
 
 describe('zoo', () => {

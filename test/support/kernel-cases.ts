@@ -1,5 +1,6 @@
 /** Representative shapes for any kernel, from the letters of its spec: a new kernel needs no entry of its own. */
 import { coreCaps } from '../../src/gpu/caps.js';
+import { twiddleCount, twiddles } from '../../src/kernels/fft.js';
 import type { AnyKernel } from '../../src/kernels/kernel.js';
 import type { Ndarray } from './gpu.js';
 import { random } from './numbers.js';
@@ -60,9 +61,22 @@ const options = (s: Sizes) => ({
   mode: 'sum',
 });
 
+/** Columns of a real map's spectrum that the others mirror. */
+const halfSpectrum = ({ W }: Sizes) => Math.floor(W / 2) + 1;
+
 /** Kernels whose options have other names, by kernel name. */
 const special: Readonly<Record<string, (sizes: Sizes) => object>> = {
   topK: ({ C }) => ({ k: Math.min(5, C) }),
+  percentileRows: () => ({ percent: 70 }),
+  digitCounts: () => ({ digit: 2 }),
+  digitMove: () => ({ digit: 2 }),
+  groupSum: ({ B }) => ({ groups: B }),
+  maskByMaps: ({ N, K }) => ({ image: N - 1, first: 1, count: K - 1 }),
+  selectedScores: ({ M, N }) => ({ image: N - 1, first: 2, total: M + 3 }),
+  fftRows: (sizes) => ({ columns: halfSpectrum(sizes) }),
+  fftRowsInverse: ({ W }) => ({ width: W }),
+  fftColumnsFiltered: ({ W }) => ({ cutoff: 2, width: W }),
+  riseMasks: ({ M, P, Q }) => ({ masks: M, outputSize: [P, Q] }),
 };
 
 /** Cases of a kernel, one a size set, once with and once without the inputs it can do without. */
@@ -89,8 +103,14 @@ export function casesOf(kernel: AnyKernel): KernelCase[] {
 
 function shapeOf(kernelName: string, letters: string, sizes: Sizes): number[] {
   if (letters === '*') return anyShape(sizes);
+  const further: Sizes = {
+    ...sizes,
+    V: halfSpectrum(sizes),
+    TW: twiddleCount(sizes.W),
+    TH: twiddleCount(sizes.H),
+  };
   return letters.split(' ').map((letter) => {
-    const size = /^\d+$/.test(letter) ? Number(letter) : sizes[letter];
+    const size = /^\d+$/.test(letter) ? Number(letter) : further[letter];
     if (size === undefined) {
       throw new Error(`${kernelName}: letter ${letter} has no size: add it to kernel-cases.ts`);
     }
@@ -106,6 +126,14 @@ export function inputsOf({ kernel, reads, options: given }: KernelCase): Record<
   const fitting: Readonly<Record<string, (v: number, i: number) => number>> = {
     positions: (v) => Math.floor(v * inputSize[0] * inputSize[1]),
     classes: (v) => Math.floor(v * classes),
+    order: (v) => Math.floor(v * reads.x.shape[1]),
+    // Every digit of a part starts where the part does: in range, and no two parts write to one place.
+    starts: (_, i) => {
+      const parts = reads.starts.shape[2];
+      return (i % parts) * Math.ceil(reads.x.shape[1] / parts);
+    },
+    // The sides of the size sets are products of 2, 3, 5 and 7: their tables are twice as long.
+    t: (_, i) => twiddles(reads.t.shape[0] / 2)[i],
     variance: (v) => v + 0.5,
     // A mat3 of twelve numbers: a little larger and shifted.
     m: (v, i) => [1.25, 0, 0, 0, 0, 0.75, 0, 0, v, -v, 1, 0][i % 12],

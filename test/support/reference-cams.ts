@@ -74,9 +74,9 @@ export function eigenCam({ K, size, A }: Maps): Float64Array {
   return extreme < 0 ? raw.map((value) => -value) : raw;
 }
 
-/** relu, bilinear resize (align_corners false), min-max: the finished map. */
-export function finish(
-  raw: ArrayLike<number>,
+/** Bilinear interpolation with align_corners false. */
+export function enlarge(
+  map: ArrayLike<number>,
   [h, w]: readonly number[],
   [H, W]: readonly number[],
 ): Float64Array {
@@ -85,17 +85,30 @@ export function finish(
     const low = Math.min(Math.floor(q), from - 1);
     return { low, high: Math.min(low + 1, from - 1), t: q - low };
   };
-  const relu = (y: number, x: number) => Math.max(raw[y * w + x], 0);
   const up = new Float64Array(H * W);
   for (let y = 0; y < H; y++) {
     const v = taps(y, h, H);
     for (let x = 0; x < W; x++) {
       const u = taps(x, w, W);
-      const top = relu(v.low, u.low) * (1 - u.t) + relu(v.low, u.high) * u.t;
-      const bottom = relu(v.high, u.low) * (1 - u.t) + relu(v.high, u.high) * u.t;
+      const top = map[v.low * w + u.low] * (1 - u.t) + map[v.low * w + u.high] * u.t;
+      const bottom = map[v.high * w + u.low] * (1 - u.t) + map[v.high * w + u.high] * u.t;
       up[y * W + x] = top * (1 - v.t) + bottom * v.t;
     }
   }
+  return up;
+}
+
+/** relu, bilinear resize, min-max: the finished map. */
+export function finish(
+  raw: ArrayLike<number>,
+  from: readonly number[],
+  to: readonly number[],
+): Float64Array {
+  const up = enlarge(
+    Array.from(raw, (value) => Math.max(value, 0)),
+    from,
+    to,
+  );
   const least = up.reduce((a, b) => Math.min(a, b));
   const largest = up.reduce((a, b) => Math.max(a, b));
   return up.map((value) => (largest > least ? (value - least) / (largest - least) : 0));
