@@ -17,12 +17,14 @@ override GX = 64u;
 @group(0) @binding(0) var<storage, read> rise: array<u32>;
 @group(0) @binding(1) var<storage, read_write> y: array<elem>;
 
+// shared: mix32
 fn mix32(value: u32) -> u32 {
   var h = value;
   h = (h ^ (h >> 16u)) * 0x7feb352du;
   h = (h ^ (h >> 15u)) * 0x846ca68bu;
   return h ^ (h >> 16u);
 }
+// end
 
 // floor(hash / 2^32 cell) for a cell of less than 2^16.
 fn shiftOf(hash: u32, cell: u32) -> u32 { return ((hash >> 16u) * cell + (((hash & 0xffffu) * cell) >> 16u)) >> 16u; }

@@ -26,7 +26,9 @@ export type ScoreKind = 'probability' | 'logit';
 export function maskedScores(scene: Scene, masks: Masks, choice: Value, kind: ScoreKind): Value {
   const { recorder, net, input } = scene;
   const [N, , H, W] = input.shape;
-  const batch = Math.min(masks.count, batchWithin(recorder, net, [H, W], scene.memoryBytes));
+  const most = batchWithin(recorder, net, [H, W], scene.memoryBytes);
+  // Even batches: a last one of another size would need pipelines of its own.
+  const batch = Math.ceil(masks.count / Math.ceil(masks.count / most));
   let scores: Value | undefined;
   for (let image = 0; image < N; image++) {
     for (let first = 0; first < masks.count; first += batch) {

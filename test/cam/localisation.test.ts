@@ -221,7 +221,7 @@ type Floor = Pick<Score, 'right' | 'energy'>;
  *   layer-cam          0.995 0.814   1.000 0.788
  *   smooth-grad-cam++  1.000 0.827   1.000 0.786    the first 10 pictures (of 20: 1.000 0.814   1.000 0.785)
  *   gradient           1.000 0.682   1.000 0.800    the first 10 pictures (of 20: 0.950 0.666   1.000 0.805)
- *   score-cam          SCOREA   SCOREB    the first 3 pictures
+ *   score-cam          1.000 0.931   1.000 0.915    the first 3 pictures
  *   eigen-cam          0.500 0.500   0.500 0.500    knows no class
  *
  * Methods that drop negative gradients leave more heat on the other animal. A method that is not named is held to the gradient's floor.

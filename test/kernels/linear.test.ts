@@ -20,6 +20,8 @@ const cases: { n: number; c: number; k: number }[] = [
   { n: 17, c: 64, k: 35 },
   { n: 67, c: 36, k: 70 },
   { n: 130, c: 20, k: 131 },
+  { n: 16, c: 8, k: 64 },
+  { n: 128, c: 8, k: 128 },
 ];
 
 for (const [i, { n, c, k }] of cases.entries()) {

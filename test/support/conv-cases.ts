@@ -18,4 +18,6 @@ export const convCases: readonly (Conv2dCase & { x: number[]; w: number[] })[] =
   { x: [1, 3, 15, 16], w: [36, 3, 3, 3], stride: [2, 2] },
   { x: [1, 2, 40, 5], w: [70, 2, 3, 1], pad: [1, 0], dilation: [3, 1] },
   { x: [3, 66, 4, 4], w: [9, 66, 3, 3], pad: [1, 1] },
+  { x: [1, 3, 10, 11], w: [4, 3, 4, 3], stride: [3, 3], pad: [2, 1], dilation: [2, 2] },
+  { x: [1, 8, 5, 5], w: [33, 8, 3, 3] },
 ];
