@@ -27,7 +27,7 @@ export const cam: Method = {
     const A = activationsAt(scene.trace, pooled);
     const { dy } = scene.seed(scene.trace);
     // The seed of a class is a one-hot row: its product with the weights is the class's row.
-    const { w } = scene.trace.rowRuns(graph.get(linear) as never)[0];
+    const w = scene.trace.param(graph.get(linear), 'weight');
     return k(weightedSum, { x: A, w: k(linearBackwardInput, { dy, w }) });
   },
 };

@@ -1,12 +1,12 @@
+import type { Value } from '../gpu/value.js';
 import { maskByMaps } from '../kernels/mask-by-maps.js';
-import { scaleShift } from '../kernels/scale-shift.js';
 import { scoreWeights } from '../kernels/score-weights.js';
 import { selectedScores } from '../kernels/selected-scores.js';
 import { softmax } from '../kernels/softmax.js';
 import { upsampledRange } from '../kernels/upsampled-range.js';
 import { weightedSum } from '../kernels/weighted-sum.js';
 import { maskedScores, type ScoreKind } from './masked-scores.js';
-import { activationsAt, type Method } from './method.js';
+import { activationsAt, type Method, type Scene } from './method.js';
 
 /**
  * Score-CAM: H. Wang et al., "Score-CAM: Score-Weighted Visual Explanations for Convolutional Neural Networks", CVPR 2020 workshop.
@@ -53,19 +53,25 @@ export const scoreCam: Method = {
     if (options.weights === 'softmax')
       return k(weightedSum, { x: A, w: k(softmax, { x: scores }) });
 
-    // The black image is the same for all images of the batch; the class is not.
-    const zero = recorder.constant(new Float32Array(3 * H * W), [1, 3, H, W]);
-    const y = scene.retrace(zero).output;
-    const black = kind === 'probability' ? k(softmax, { x: y }) : y;
-    let baseline = undefined as ReturnType<typeof activationsAt> | undefined;
-    for (let image = 0; image < N; image++) {
-      const place = { image, first: 0, total: 1 };
-      baseline = k(selectedScores, { y: black, choice }, place, { into: baseline });
-    }
-    if (options.weights === 'score') {
-      const nothing = recorder.constant(new Float32Array(2));
-      baseline = k(scaleShift, { x: baseline!, line: nothing });
-    }
-    return k(weightedSum, { x: A, w: k(scoreWeights, { scores, baseline: baseline!, range }) });
+    const baseline =
+      options.weights === 'increase'
+        ? blackScores(scene, choice, kind)
+        : recorder.constant(new Float32Array(N), [N, 1]);
+    return k(weightedSum, { x: A, w: k(scoreWeights, { scores, baseline, range }) });
   },
 };
+
+/** What the black image scores for the class of each image: [N,1]. It is the same for all of them; the class is not. */
+function blackScores(scene: Scene, choice: Value, kind: ScoreKind): Value {
+  const { recorder, input } = scene;
+  const [N, , H, W] = input.shape;
+  const black = recorder.constant(new Float32Array(3 * H * W), [1, 3, H, W]);
+  const logits = scene.retrace(black).output;
+  const y = kind === 'probability' ? recorder.k(softmax, { x: logits }) : logits;
+  let scores: Value | undefined;
+  for (let image = 0; image < N; image++) {
+    const place = { image, first: 0, total: 1 };
+    scores = recorder.k(selectedScores, { y, choice }, place, { into: scores });
+  }
+  return scores!;
+}
