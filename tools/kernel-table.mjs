@@ -26,6 +26,7 @@ const families = {
   fft: 'Fourier transforms',
   cam: 'Saliency maps',
   mask: 'Masks',
+  segment: 'Superpixels',
 };
 
 /** All kernels by export name, with the path of its shader in place of each variant's code. */
@@ -69,6 +70,7 @@ async function declarations() {
     const source = ts.createSourceFile(file, text, ts.ScriptTarget.Latest, true);
     for (const statement of source.statements) {
       if (ts.isInterfaceDeclaration(statement)) types.set(statement.name.text, statement);
+      if (ts.isTypeAliasDeclaration(statement)) types.set(statement.name.text, statement.type);
       if (!ts.isVariableStatement(statement)) continue;
       for (const { name, initializer } of statement.declarationList.declarations) {
         if (initializer && ts.isCallExpression(initializer)) {
@@ -113,6 +115,11 @@ function members(type, types) {
     );
     const own = type.members.map((m) => `\`${m.name.getText()}${m.questionToken ? '?' : ''}\``);
     return [...inherited, ...own];
+  }
+  if (ts.isTypeReferenceNode(type) && type.typeName.getText() === 'Omit') {
+    const [whole, left] = type.typeArguments;
+    const names = left.getText().match(/\w+/g);
+    return members(whole, types).filter((name) => !names.includes(name.match(/\w+/)[0]));
   }
   const named = ts.isTypeReferenceNode(type) && types.get(type.typeName.getText());
   if (!named) throw new Error(`kernel-table: cannot list the options of ${type.getText()}`);

@@ -33,14 +33,14 @@ fn filterAt(t: f32) -> f32 {
   return 0.0;
 }
 
-// What one axis takes: source pixels first .. end around `centre`, their filter stretched by `stretch`, divided by `sum`.
+// What one axis takes of low .. high: source pixels first .. end around `centre`, their filter stretched by `stretch`, divided by `sum`.
 struct Taps { first: u32, end: u32, centre: f32, stretch: f32, sum: f32 }
 
-fn tapsAt(centre: f32, scale: f32, size: u32) -> Taps {
+fn tapsAt(centre: f32, scale: f32, low: u32, high: u32) -> Taps {
   let stretch = max(scale, 1.0);
   let reach = stretch * select(1.0, 2.0, CUBIC == 1u);
-  let first = u32(max(centre - reach + 0.5, 0.0));
-  let end = min(u32(max(centre + reach + 0.5, 0.0)), size);
+  let first = u32(max(centre - reach + 0.5, f32(low)));
+  let end = min(u32(max(centre + reach + 0.5, 0.0)), high);
   var sum = 0.0;
   for (var i = first; i < end; i++) { sum += filterAt((f32(i) + 0.5 - centre) / stretch); }
   return Taps(first, end, centre, stretch, sum);
@@ -72,8 +72,8 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u, 
 
   var colour = vec3f();
   if (u >= 0.0 && u < f32(W) && v >= 0.0 && v < f32(H)) {
-    let columns = tapsAt(u, abs(m[k]) + abs(m[k + 4u]), W);
-    let rows = tapsAt(v, abs(m[k + 1u]) + abs(m[k + 5u]), H);
+    let columns = tapsAt(u, abs(m[k]) + abs(m[k + 4u]), 0u, W);
+    let rows = tapsAt(v, abs(m[k + 1u]) + abs(m[k + 5u]), 0u, H);
     for (var h = rows.first; h < rows.end; h++) {
       var row = vec3f();
       for (var w = columns.first; w < columns.end; w++) { row += weightOf(columns, w) * pixel(h * W + w); }

@@ -2,7 +2,7 @@
 //
 //   x [B, C, H, W], mask [M, H, W], canvas [B, C, H, W] (0 if it is left out)   ->   y [M, C, H, W]
 //
-//   y[m, c, i] = x[b, c, i] mask[m, i] + canvas[b, c, i] (1 - mask[m, i]),   b = m / (M / B), rounded down
+//   y[m, c, i] = x[b, c, i] mask[m, i] + canvas[b, c, i] (1 - mask[m, i]),   b = IMAGE if ONE, else m / (M / B), rounded down
 //
 // One invocation an element. Exactly x where the mask is 1, and the canvas where it is 0.
 
@@ -10,6 +10,7 @@ alias elem = f32;
 
 override M: u32; override B: u32; override C: u32; override H: u32; override W: u32;
 override HAS_CANVAS: u32;
+override ONE: u32; override IMAGE: u32;  // whether all masks are of one image, and which
 override GX = 64u;
 
 @group(0) @binding(0) var<storage, read> x: array<elem>;
@@ -24,7 +25,9 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u, 
   let size = C * area;
   if (i >= M * size) { return; }
   let m = i / size;
-  let place = m / (M / B) * size + i % size;
+  var b = IMAGE;
+  if (ONE == 0u) { b = m / (M / B); }
+  let place = b * size + i % size;
   let share = f32(mask[m * area + i % area]);
   var v = f32(x[place]) * share;
   if (HAS_CANVAS == 1u) { v += f32(canvas[place]) * (1.0 - share); }

@@ -1,21 +1,21 @@
 // selectedScores: each row's product with one row of another matrix: the chosen class's score of many masked copies.
 //
-//   y [M, C], choice [N, C]   ->   score [N, KT], elements FIRST .. FIRST + M of row IMAGE
+//   y [M, C], choice [N, C], at [5] = image, first, ...   ->   score [N, KT], elements first .. first + M of row image
 //
-//   score[IMAGE, FIRST + m] = sum over c of y[m, c] choice[IMAGE, c]
+//   score[image, first + m] = sum over c of y[m, c] choice[image, c]
 //
 // One workgroup a row of y: GX partial sums, then a tree.
 
 alias elem = f32;
 
 override C: u32; override KT: u32;
-override IMAGE: u32; override FIRST: u32;
 override GROUPS: u32;
 override GX = 64u;  // a power of two
 
 @group(0) @binding(0) var<storage, read> y: array<elem>;
 @group(0) @binding(1) var<storage, read> choice: array<elem>;
-@group(0) @binding(2) var<storage, read_write> score: array<elem>;
+@group(0) @binding(2) var<storage, read> at: array<u32>;
+@group(0) @binding(3) var<storage, read_write> score: array<elem>;
 
 var<workgroup> partial: array<f32, GX>;
 
@@ -24,9 +24,9 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u, 
   let row = wid.y * nwg.x + wid.x;
   if (row >= GROUPS) { return; }
   var sum = 0.0;
-  for (var j = i; j < C; j += GX) { sum += f32(y[row * C + j]) * f32(choice[IMAGE * C + j]); }
+  for (var j = i; j < C; j += GX) { sum += f32(y[row * C + j]) * f32(choice[at[0] * C + j]); }
   let total = sumOverGroup(i, sum);
-  if (i == 0u) { score[IMAGE * KT + FIRST + row] = elem(total); }
+  if (i == 0u) { score[at[0] * KT + at[1] + row] = elem(total); }
 }
 
 // shared: sumOverGroup

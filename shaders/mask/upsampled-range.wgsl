@@ -18,7 +18,6 @@ override GX = 64u;  // a power of two
 const LARGEST = 0x1.fffffep+127f;
 var<workgroup> extremes: array<vec2f, GX>;
 
-// shared: enlarged
 // Pixel (p, q) of the map that begins at `first`, enlarged from H x W to P x Q.
 fn enlarged(first: u32, p: u32, q: u32) -> f32 {
   let v = clamp((f32(p) + 0.5) * f32(H) / f32(P) - 0.5, 0.0, f32(H - 1u));
@@ -31,7 +30,6 @@ fn enlarged(first: u32, p: u32, q: u32) -> f32 {
   let below = mix(f32(x_at(first + bottom * W + left)), f32(x_at(first + bottom * W + right)), u - f32(left));
   return mix(above, below, v - f32(top));
 }
-// end
 
 fn x_at(i: u32) -> elem { return x[i]; }
 

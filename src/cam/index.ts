@@ -1,5 +1,16 @@
 export { type ExplainOptions, explain, planExplain } from './explain.js';
+export { type FusePart, fuse } from './fuse.js';
 export type { NetInput } from './input.js';
+export {
+  batchWithin,
+  maskedScores,
+  type Place,
+  type ScoreKind,
+  type Scoring,
+  scoreOf,
+  scoresOf,
+} from './masked-scores.js';
+export { mapMasks } from './masks.js';
 export {
   activationsAt,
   type Features,
@@ -13,8 +24,10 @@ export {
 export { optionsOf } from './options.js';
 export { type Prediction, predict } from './predict.js';
 export { type Profile, type ProfileSpec, profiles } from './profiles.js';
-export { methodNamed, methods } from './registry.js';
+export { methodNamed, methods, wrappers } from './registry.js';
 export { type MapInfo, type MapSummary, SaliencyMap } from './saliency-map.js';
+export { type SlidingWindowOptions, slidingWindow } from './sliding-window.js';
+export { smooth } from './smooth.js';
 export {
   type ClassChoice,
   type ClassChoices,

@@ -1,44 +1,95 @@
-import type { Recorder } from '../gpu/recorder.js';
+import { ShapeError } from '../errors.js';
+import type { Caps } from '../gpu/caps.js';
+import { Recorder } from '../gpu/recorder.js';
 import { placeholder, type Value } from '../gpu/value.js';
+import { masksAt } from '../kernels/mask-source.js';
+import { repeatRows } from '../kernels/repeat-rows.js';
+import { rowDot } from '../kernels/row-dot.js';
 import { selectedScores } from '../kernels/selected-scores.js';
 import { softmax } from '../kernels/softmax.js';
+import { type Maskable, MaskedInput, type MaskSource } from '../net/masked-input.js';
 import type { Net } from '../net/net.js';
-import type { Scene } from './method.js';
-
-/** Masked copies of the images of a batch, made a few at a time. */
-export interface Masks {
-  /** Masks an image has. */
-  readonly count: number;
-  /** Records copies first .. first + count of one image: [count,3,H,W]. */
-  copies(image: number, first: number, count: number): Value;
-}
+import type { OptionSpec, OptionValues, Scene } from './method.js';
 
 /** What a copy scores: the chosen class's probability, or its logit. */
 export type ScoreKind = 'probability' | 'logit';
 
+/** The option of methods that ask the network many times. */
+export const batchOption = {
+  batch: { default: 0, min: 0, about: 'copies in one pass; 0 lets the memory budget decide' },
+} satisfies Record<string, OptionSpec>;
+
+/** Copies first .. first+count of one image of a batch. */
+export interface Place {
+  readonly image: number;
+  readonly first: number;
+  readonly count: number;
+}
+
+/** How copies are scored. */
+export interface Scoring {
+  /** One-hot rows [N,classes]: the class of each image; default the scene's. */
+  readonly choice?: Value;
+  /** `probability` by default. */
+  readonly kind?: ScoreKind;
+  readonly options?: OptionValues;
+}
+
 /**
- * Scores of masked copies of each image of a scene, in batches that fit a memory budget, each a submission of its own. Only one batch of
- * copies is in memory at a time, so the peak does not grow with their number; it is counted by the plan.
+ * Scores of masked copies of each image of a scene: `x` where a mask is 1, `canvas` (or black) where it is 0. See {@link scoresOf}.
  *
- * @param choice one-hot rows [N,classes]: the class of each image
+ * @param what the images; default the scene's, on black
  * @returns [N, masks.count]
  */
-export function maskedScores(scene: Scene, masks: Masks, choice: Value, kind: ScoreKind): Value {
-  const { recorder, net, input } = scene;
-  const [N, , H, W] = input.shape;
-  const most = batchWithin(recorder, net, [H, W], scene.memoryBytes);
-  // Even batches: a last one of another size would need pipelines of its own.
-  const batch = Math.ceil(masks.count / Math.ceil(masks.count / most));
+export function maskedScores(
+  scene: Scene,
+  masks: MaskSource,
+  scoring: Scoring = {},
+  what: Maskable = { x: scene.input },
+): Value {
+  return scoresOf(scene, 'input', scene.input.shape, masks.count, scoring, (place) => {
+    return new MaskedInput(scene.recorder, what, masks, place);
+  });
+}
+
+/**
+ * Scores of changed copies of each image of a scene, fed to the network at any node, in batches that fit a memory budget, each a submission of
+ * its own. Only one batch is in memory at a time, so the peak does not grow with the number of copies; it is counted by the plan.
+ *
+ * @param shape of the node's value, [N,...]
+ * @param count copies an image has
+ * @param copies records what the node is fed
+ * @returns [N, count]
+ */
+export function scoresOf(
+  scene: Scene,
+  node: string,
+  shape: readonly number[],
+  count: number,
+  { choice = scene.choice(), kind = 'probability', options = {} }: Scoring,
+  copies: (place: Place) => Value | MaskedInput,
+): Value {
+  const { recorder, net } = scene;
+  const [N, ...size] = shape;
+  const asked = Number(options.batch ?? 0);
+  const most = asked > 0 ? asked : batchWithin(recorder.caps, net, node, size, scene.memoryBytes);
+  const batch = Math.ceil(count / Math.ceil(count / Math.min(most, count)));
   let scores: Value | undefined;
   for (let image = 0; image < N; image++) {
-    for (let first = 0; first < masks.count; first += batch) {
-      recorder.cut();
-      const count = Math.min(batch, masks.count - first);
-      const y = net.trace(recorder, masks.copies(image, first, count)).output;
+    for (let begin = 0; begin < count; begin += batch) {
+      recorder.cut(Math.min(batch, count - begin));
+      // The last batch repeats some copies of the one before: another size would need pipelines of its own.
+      const first = Math.min(begin, count - batch);
+      const fed = copies({ image, first, count: batch });
+      const y = net.traceFrom(recorder, { [node]: fed }).output;
       scores = recorder.k(
         selectedScores,
-        { y: kind === 'probability' ? recorder.k(softmax, { x: y }) : y, choice },
-        { image, first, total: masks.count },
+        {
+          y: kind === 'probability' ? recorder.k(softmax, { x: y }) : y,
+          choice,
+          at: recorder.constant(masksAt(image, first)),
+        },
+        { total: count },
         { into: scores },
       );
     }
@@ -47,16 +98,45 @@ export function maskedScores(scene: Scene, masks: Masks, choice: Value, kind: Sc
   return scores!;
 }
 
-/** Largest batch whose activations and inputs stay within `bytes`, from two plans; at least 1, at most 64. */
+/**
+ * What images score for the class of each image of the scene: the black image's score, say, or that of each image blurred.
+ *
+ * @param x [N,3,H,W], or [1,3,H,W] for one that stands for all
+ * @returns [N,1]
+ */
+export function scoreOf(
+  scene: Scene,
+  x: Value,
+  { choice = scene.choice(), kind = 'probability' }: Scoring = {},
+): Value {
+  const { k } = scene.recorder;
+  const [N] = choice.shape;
+  const logits = scene.net.trace(scene.recorder, x).output;
+  const y = kind === 'logit' ? logits : k(softmax, { x: logits });
+  const rows = x.shape[0] === N ? y : k(repeatRows, { x: y }, { copies: N });
+  return k(rowDot, { a: rows, b: choice }).reshape([N, 1]);
+}
+
+/**
+ * Largest batch whose activations and input stay within `bytes`, from two plans; at least 1, at most 64.
+ *
+ * @param size of one copy at the node it is fed to
+ */
 export function batchWithin(
-  recorder: Recorder,
+  caps: Caps,
   net: Net,
-  inputSize: readonly [number, number],
+  node: string,
+  size: readonly number[],
   bytes: number,
 ): number {
+  if (!(bytes >= 0)) throw new ShapeError(`memory is ${bytes} bytes, should be 0 or more`);
   const costOf = (batch: number) => {
-    const plan = net.plan(batch, { inputSize, caps: recorder.caps });
-    return plan.arenaBytes + placeholder([batch, 3, ...inputSize]).byteLength;
+    const recorder = new Recorder(caps);
+    const fed = placeholder([batch, ...size]);
+    const plan = recorder.plan([net.traceFrom(recorder, { [node]: fed }).output]);
+    // Masked copies of images are not in memory; on a software adapter their masks are.
+    const shares = node !== 'input' ? 1 : caps.kind === 'software' ? 1 / size[0] : 0;
+    return plan.arenaBytes + shares * fed.byteLength;
   };
   const one = costOf(1);
   const more = Math.max(1, costOf(2) - one);

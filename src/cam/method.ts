@@ -12,8 +12,11 @@ export interface OptionSpec {
   readonly choices?: readonly string[];
   /** Whether fractions are refused; default: if the default is a whole number. */
   readonly whole?: boolean;
-  /** Smallest allowed number. */
+  /** Smallest allowed number, and largest. */
   readonly min?: number;
+  readonly max?: number;
+  /** What a number must be more than. */
+  readonly above?: number;
   readonly about: string;
 }
 
@@ -31,12 +34,20 @@ export interface Scene {
   readonly part: TargetPart;
   /** The forward pass of `input`, recorded once. */
   readonly trace: Trace;
-  /** A forward pass of another input of the same shape (a noisy copy, ...). */
+  /** A forward pass of another input of as many images (a noisy copy, another size, ...). */
   retrace(input: Value): Trace;
-  /** Value and derivative of the target's part on a forward pass. */
+  /** Value and derivative of the target's part on a forward pass; "the predicted class" is that of `input`, whatever the pass is of. */
   seed(trace: Trace): Seed;
   /** One-hot rows [N,classes] of the class that each image is explained for. @throws TargetError if the target is no class. */
   choice(): Value;
+  /** The same question about other images: `copies` of them for each image here, next to each other, for that image's class. */
+  on(input: Value, copies: number): Scene;
+  /** The same images and forward pass, other layers or another target. */
+  about(other: { readonly layers?: readonly string[]; readonly target?: Target }): Scene;
+  /** From a method's raw map to the finished one, [N,H,W] in 0..1. */
+  finish(method: Method, raw: Value): Value;
+  /** Lets the explanation fail, once it has run, if an image's element of `value` is not positive: `error` makes what is thrown. Of copies of an image the first counts. */
+  demand(value: Value, error: (image: number) => Error): void;
   /** What one batch of masked copies may take on the GPU, bytes. */
   readonly memoryBytes: number;
 }
@@ -45,13 +56,17 @@ export interface Scene {
 export interface Method {
   /** Its name in the command and the registry: `grad-cam`. */
   readonly name: string;
+  /** Name of the method it wraps, if it does. */
+  readonly base?: string;
   readonly title: string;
   readonly paper: string;
   readonly options: Readonly<Record<string, OptionSpec>>;
+  /** Sets of options by name, given as option `preset`: as an author's program has them, say. */
+  readonly presets?: Readonly<Record<string, OptionValues>>;
   /** How many layers it explains: none (it explains the input), one, or any number. */
   readonly layers: 'none' | 'one' | 'many';
-  /** What becomes of the raw map before it is stretched to 0..1: negative values dropped, or magnitudes over channels. */
-  readonly finish: 'relu' | 'magnitude';
+  /** What becomes of the raw map before it is stretched to 0..1: negative values dropped, magnitudes over channels, or nothing. */
+  readonly finish: 'relu' | 'magnitude' | 'none';
   /** Passes through the network it takes: one, several (noisy copies), or many (a masked copy a channel). */
   readonly passes: 'one' | 'several' | 'many';
   /** Whether the raw map depends on the target. */
@@ -64,6 +79,45 @@ export interface Method {
 export interface Features {
   readonly A: Value;
   readonly G: Value;
+}
+
+/** A wrapper's options beside those of the method it wraps, and who gets which. */
+export interface WrapperOptions {
+  readonly options: Method['options'];
+  /** The wrapper's values, by their own names. */
+  own(values: OptionValues): OptionValues;
+  /** The values of the wrapped method's options. */
+  inner(values: OptionValues): OptionValues;
+}
+
+/**
+ * The options of a method and of its wrapper together. A name that the method has already gets the prefix: `stride` becomes `windowStride`.
+ */
+export function wrapperOptions(
+  method: Method,
+  specs: Readonly<Record<string, OptionSpec>>,
+  prefix: string,
+): WrapperOptions {
+  const nameOf = (name: string) =>
+    name in method.options ? `${prefix}${name[0].toUpperCase()}${name.slice(1)}` : name;
+  const pick = (values: OptionValues, names: readonly (readonly [string, string])[]) =>
+    Object.fromEntries(names.map(([to, from]) => [to, values[from]]));
+  return {
+    options: {
+      ...method.options,
+      ...Object.fromEntries(Object.entries(specs).map(([name, spec]) => [nameOf(name), spec])),
+    },
+    own: (values) =>
+      pick(
+        values,
+        Object.keys(specs).map((name) => [name, nameOf(name)] as const),
+      ),
+    inner: (values) =>
+      pick(
+        values,
+        Object.keys(method.options).map((name) => [name, name] as const),
+      ),
+  };
 }
 
 type Description = Pick<Method, 'name' | 'title' | 'paper'> & { options?: Method['options'] };
@@ -83,6 +137,11 @@ export function fromGradients(
     record: (scene, options) =>
       formula(scene.recorder.k, featuresAt(scene, scene.trace, scene.layers[0]), options),
   };
+}
+
+/** A value of zeros: the black image (of the mean colour, in normalised terms), scores of nothing. */
+export function zeros(recorder: Recorder, shape: readonly number[]): Value {
+  return recorder.constant(new Float32Array(shape.reduce((a, b) => a * b)), shape);
 }
 
 /** Activations of a layer. @throws LayerError if they are not a stack of maps. */

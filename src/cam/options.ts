@@ -3,7 +3,7 @@ import type { Method, OptionValues } from './method.js';
 import { type Profile, profiles } from './profiles.js';
 
 /**
- * A method's options: its defaults, changed by a profile, changed by what was given. Numbers and booleans may come as text.
+ * A method's options: its defaults, changed by a profile, by a preset, by what was given. Numbers and booleans may come as text.
  *
  * @throws LayerError for an option the method does not have, or a value it does not allow.
  */
@@ -14,8 +14,13 @@ export function optionsOf(
 ): OptionValues {
   const values: Record<string, number | string | boolean> = {};
   for (const name in method.options) values[name] = method.options[name].default;
-  Object.assign(values, profiles[profile].options[method.name]);
+  Object.assign(
+    values,
+    profiles[profile].options[method.base ?? method.name],
+    presetOf(method, given.preset),
+  );
   for (const name in given) {
+    if (name === 'preset') continue;
     const spec = method.options[name];
     if (!spec) {
       const names = Object.keys(method.options);
@@ -28,6 +33,16 @@ export function optionsOf(
   return values;
 }
 
+function presetOf(method: Method, preset: unknown): OptionValues | undefined {
+  if (preset === undefined) return undefined;
+  const found = method.presets?.[String(preset)];
+  if (found) return found;
+  const names = Object.keys(method.presets ?? {});
+  throw new LayerError(
+    `${method.name}: no preset ${preset}: ${names.length > 0 ? `there are ${names.join(', ')}` : 'it has none'}`,
+  );
+}
+
 function parse(method: Method, name: string, value: unknown): number | string | boolean {
   const spec = method.options[name];
   const wrong = (expected: string): never => {
@@ -37,9 +52,15 @@ function parse(method: Method, name: string, value: unknown): number | string | 
   };
   if (typeof spec.default === 'number') {
     const number = typeof value === 'string' && value.trim() !== '' ? Number(value) : value;
-    const least = spec.min ?? Number.NEGATIVE_INFINITY;
-    if (typeof number !== 'number' || !Number.isFinite(number) || number < least) {
-      return wrong(spec.min === undefined ? 'a number' : `a number of at least ${spec.min}`);
+    const { min: least = -Infinity, max: most = Infinity, above = -Infinity } = spec;
+    const isFine = typeof number === 'number' && Number.isFinite(number);
+    if (!isFine || number < least || number > most || number <= above) {
+      const limits = [
+        spec.above === undefined ? '' : `above ${above}`,
+        spec.min === undefined ? '' : `of at least ${least}`,
+        spec.max === undefined ? '' : `of at most ${most}`,
+      ].filter(Boolean);
+      return wrong(['a number', limits.join(' and ')].filter(Boolean).join(' '));
     }
     if (Number.isInteger(spec.default) && spec.whole !== false && !Number.isInteger(number)) {
       return wrong('a whole number');

@@ -1,14 +1,28 @@
 import { LayerError, nearest } from '../errors.js';
+import { ablationCam } from './ablation-cam.js';
 import { cam } from './cam.js';
+import { cameras } from './cameras.js';
 import { eigenCam } from './eigen-cam.js';
+import { extremalPerturbation } from './extremal-perturbation.js';
 import { gradCam } from './grad-cam.js';
 import { gradCamPlusPlus } from './grad-cam-plus-plus.js';
 import { vanillaGradient } from './gradient.js';
+import { groupCam } from './group-cam.js';
 import { hiResCam } from './hires-cam.js';
+import { isCam } from './is-cam.js';
+import { kernelShap } from './kernel-shap.js';
 import { layerCam } from './layer-cam.js';
+import { lime } from './lime.js';
+import { meaningfulPerturbation } from './meaningful-perturbation.js';
 import type { Method } from './method.js';
+import { msgCam } from './msg-cam.js';
+import { occlusion } from './occlusion.js';
+import { rise } from './rise.js';
 import { scoreCam } from './score-cam.js';
+import { slidingWindow } from './sliding-window.js';
+import { smooth } from './smooth.js';
 import { smoothGradCamPlusPlus } from './smooth-grad-cam-plus-plus.js';
+import { ssCam } from './ss-cam.js';
 import { xGradCam } from './x-grad-cam.js';
 
 /** Every method, by name: what the command, the page and the evaluation offer. */
@@ -22,18 +36,41 @@ export const methods: ReadonlyMap<string, Method> = new Map(
     layerCam,
     eigenCam,
     cam,
+    cameras,
     scoreCam,
+    ssCam,
+    isCam,
+    ablationCam,
+    groupCam,
+    msgCam,
+    rise,
+    occlusion,
+    lime,
+    kernelShap,
+    meaningfulPerturbation,
+    extremalPerturbation,
     vanillaGradient,
   ].map((m) => [m.name, m]),
 );
 
-/** @throws LayerError that offers the nearest names. */
+/** What makes another method of any, by the first part of the name it gives: `enhanced-grad-cam`. */
+export const wrappers: ReadonlyMap<string, (method: Method) => Method> = new Map([
+  ['enhanced', (method) => slidingWindow(method)],
+  ['smooth', (method) => smooth(method)],
+]);
+
+/**
+ * A method by name, or one wrapped by way of its name: `enhanced-...` for {@link slidingWindow}, `smooth-...` for {@link smooth}.
+ *
+ * @throws LayerError that offers the nearest names.
+ */
 export function methodNamed(name: string): Method {
   const method = methods.get(name);
-  if (!method) {
-    throw new LayerError(
-      `no method ${name}: nearest are ${nearest(name, [...methods.keys()]).join(', ')}; \`webgpu-cam methods\` lists all`,
-    );
+  if (method) return method;
+  for (const [prefix, wrap] of wrappers) {
+    if (name.startsWith(`${prefix}-`)) return wrap(methodNamed(name.slice(prefix.length + 1)));
   }
-  return method;
+  throw new LayerError(
+    `no method ${name}: nearest are ${nearest(name, [...methods.keys()]).join(', ')}; \`webgpu-cam methods\` lists all`,
+  );
 }

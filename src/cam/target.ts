@@ -33,8 +33,13 @@ export interface Target {
 
 export interface TargetPart {
   readonly weight: number;
-  /** Checks that the target fits and records its value and derivative. @throws TargetError */
-  seed(recorder: Recorder, y: Value): Seed;
+  /**
+   * Checks that the target fits and records its value and derivative.
+   *
+   * @param chosen one-hot rows [N,classes] of {@link choose}, made on the images as they are: y may be of noisy copies of them, or of windows
+   * @throws TargetError
+   */
+  seed(recorder: Recorder, y: Value, chosen?: Value): Seed;
   /** One-hot rows [N,classes] of the class it is about, for methods that score other images; missing if it is about no single class. */
   choose?(recorder: Recorder, y: Value): Value;
 }
@@ -63,9 +68,9 @@ export function probabilityTarget(classes: ClassChoices = predicted): Target {
       {
         weight: 1,
         choose: (r, y) => selection(r, y, classes),
-        seed: (r, y) => {
+        seed: (r, y, chosen) => {
           const p = r.k(softmax, { x: y });
-          const one = selection(r, y, classes);
+          const one = chosen ?? selection(r, y, classes);
           return {
             score: r.k(rowDot, { a: p, b: one }),
             dy: r.k(softmaxBackward, { dy: one, y: p }),
@@ -151,8 +156,8 @@ export function cosineTarget(node: string, features: Tensor | Float32Array): Tar
 const classPart = (weight: number, classes: ClassChoices): TargetPart => ({
   weight,
   choose: (r, y) => selection(r, y, classes),
-  seed: (r, y) => {
-    const dy = selection(r, y, classes);
+  seed: (r, y, chosen) => {
+    const dy = chosen ?? selection(r, y, classes);
     return { score: r.k(rowDot, { a: y, b: dy }), dy };
   },
 });

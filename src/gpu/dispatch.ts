@@ -76,6 +76,6 @@ export interface Recordable<Reads extends string, Results extends string, Option
     options?: Options,
     settings?: PlanSettings,
   ): KernelPlan<Results>;
-  /** Tensors in binding order: the reads (an absent one is stood in for by the first), then the results. */
+  /** Tensors in binding order: the reads (an absent one is stood in for by the first that is there), then the results. */
   order<T>(reads: ReadsOf<Reads, T>, results: Readonly<Record<Results, T>>): T[];
 }

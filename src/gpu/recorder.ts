@@ -25,6 +25,8 @@ export interface RunPlan {
   readonly flops: number;
   /** Bytes read and written by all dispatches, each tensor once a dispatch. */
   readonly bytes: number;
+  /** Command buffers it goes into, one after the other. */
+  readonly submissions: number;
   /** Bytes of intermediate values (the arena's lanes together). */
   readonly arenaBytes: number;
   /** Bytes of the outputs that stay. */
@@ -38,14 +40,14 @@ export interface RunPlan {
 interface Step {
   readonly plan: KernelPlan;
   readonly tensors: readonly Value[];
-  /** Whether a new submission begins with it. */
-  readonly begins: boolean;
+  /** Work that the submission which begins with it does; undefined if none begins here. */
+  readonly begins: number | undefined;
 }
 
 export interface RunOptions {
   /** Stops a sliced recording between two submissions; the run then rejects with the signal's reason and leaves nothing behind. */
   readonly signal?: AbortSignal | undefined;
-  /** Called after each submission of a sliced recording. */
+  /** Called after each submission of a sliced recording, with the work done and all there is (see {@link Recorder.cut}). */
   readonly onProgress?: ((done: number, total: number) => void) | undefined;
 }
 
@@ -98,21 +100,23 @@ export class Recorder {
       }
       results[name] = into ?? computed(shape, dtype);
     }
-    this.#steps.push({ plan, tensors: kernel.order(values, results), begins: this.#isCut });
-    this.#isCut = false;
+    this.#steps.push({ plan, tensors: kernel.order(values, results), begins: this.#cut });
+    this.#cut = undefined;
     return (kernel.resultNames.length === 1
       ? results[kernel.resultNames[0]]
       : results) as unknown as Recorded<Results>;
   };
 
-  #isCut = false;
+  #cut: number | undefined;
 
   /**
    * Lets a new submission begin with what is recorded next: long recordings are cut so that no submission comes near a watchdog.
    * Between submissions the run waits for the GPU, reports progress and can be stopped.
+   *
+   * @param work what the submission does, in units of the caller's (masked copies, steps): only progress depends on it
    */
-  cut(): void {
-    this.#isCut = true;
+  cut(work = 0): void {
+    this.#cut = work;
   }
 
   /** A value with no elements yet, to be filled by kernels through `into`. */
@@ -210,6 +214,8 @@ export class Recorder {
         };
       });
       const slices = slicesOf(steps);
+      const total = sum(slices.map((s) => s.work));
+      let done = 0;
       for (const [n, { first, end }] of slices.entries()) {
         await gpu.scoped('run', () => {
           const encoder = gpu.device.createCommandEncoder({ label: 'webgpu-cam' });
@@ -228,7 +234,8 @@ export class Recorder {
         });
         if (slices.length === 1) break;
         await gpu.idle();
-        onProgress?.(n + 1, slices.length);
+        done += slices[n].work;
+        if (slices[n].work > 0) onProgress?.(done, total);
         signal?.throwIfAborted();
       }
       // Destroying is allowed at once: what was submitted still runs on the memory.
@@ -313,12 +320,12 @@ export class Recorder {
       alignment: this.caps.limits.minStorageBufferOffsetAlignment,
       maxLane: this.caps.limits.maxBufferSize,
     });
-    const sum = (list: readonly number[]) => list.reduce((a, b) => a + b, 0);
     const arenaBytes = sum(layout.lanes);
     const outputBytes = sum(kept.map((v) => v.root.bytes));
     const cost: RunPlan = {
       steps: steps.map((s) => s.plan),
       dispatches: steps.length,
+      submissions: slicesOf(steps).length,
       flops: sum(steps.map((s) => s.plan.flops)),
       bytes: sum(steps.map((s) => s.plan.bytes)),
       arenaBytes,
@@ -354,8 +361,19 @@ function checkWritten(steps: readonly Step[], outputs: readonly Value[]): void {
   for (const value of outputs) check(value, 'Recorder: an output');
 }
 
-/** The runs of steps that go into one submission each. */
-function slicesOf(steps: readonly Step[]): { first: number; end: number }[] {
-  const starts = [0, ...steps.flatMap(({ begins }, i) => (begins && i > 0 ? [i] : []))];
-  return starts.map((first, n) => ({ first, end: starts[n + 1] ?? steps.length }));
+const sum = (list: readonly number[]) => list.reduce((a, b) => a + b, 0);
+
+/** The runs of steps that go into one submission each, with the work each does. */
+function slicesOf(steps: readonly Step[]): { first: number; end: number; work: number }[] {
+  const starts = [
+    0,
+    ...steps.flatMap(({ begins }, i) => (begins !== undefined && i > 0 ? [i] : [])),
+  ];
+  const slices = starts.map((first, n) => ({
+    first,
+    end: starts[n + 1] ?? steps.length,
+    work: steps[first]?.begins ?? 0,
+  }));
+  // Where nobody says what the work is, submissions are counted.
+  return slices.some((s) => s.work > 0) ? slices : slices.map((s) => ({ ...s, work: 1 }));
 }

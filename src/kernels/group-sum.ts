@@ -10,13 +10,13 @@ export interface GroupSumOptions {
 }
 
 /**
- * Neighbouring feature maps added up in groups. x [N,K,H,W] -> y [N,B,H,W].
+ * Neighbouring feature maps added up in groups, with weights w? [N,K]. x [N,K,H,W] -> y [N,B,H,W].
  *
  * Groups are as even as can be: where B does not divide K, the first K mod B groups have one map more than the others. A NaN stays.
  */
 export const groupSum = kernel({
   name: 'groupSum',
-  reads: { x: 'N K H W' },
+  reads: { x: 'N K H W', 'w?': 'N K' },
   results: { y: 'N B H W' },
   derive: ({ K }, { groups, act }: GroupSumOptions) => {
     if (!Number.isInteger(groups) || groups < 1 || groups > K) {
@@ -26,7 +26,7 @@ export const groupSum = kernel({
     }
     return { B: groups, ACT: activationCode(act) };
   },
-  flops: ({ N, K, H, W }) => N * K * H * W,
+  flops: ({ N, K, H, W, HAS_W }) => (1 + HAS_W) * N * K * H * W,
   variants: [
     { name: 'direct', code: direct, groups: ({ N, B, H, W }) => groupsFor(N * B * H * W, 64) },
   ],

@@ -106,7 +106,7 @@ export function kernel<Reads extends string, Results extends string, Options = o
         { shape: shapeFrom(spec, name, sizes, given, readNames), dtype: dtype(name) },
       ]),
     ) as KernelPlan<Results>['results'];
-    const first = given[bare(readNames[0])];
+    const first = readNames.map((read) => given[bare(read)]).find((t) => t);
     const bindings: Binding[] = [
       ...readNames.map((read) => ({
         name: bare(read),
@@ -153,7 +153,7 @@ export function kernel<Reads extends string, Results extends string, Options = o
       able(spec.variants, sizesOf(reads, options), caps).map((v) => v.name),
     order: <T>(reads: ReadsOf<Reads, T>, results: Readonly<Record<Results, T>>) => {
       const given = reads as Readonly<Record<string, T | undefined>>;
-      const first = given[bare(readNames[0])] as T;
+      const first = readNames.map((read) => given[bare(read)]).find((t) => t) as T;
       return [
         ...readNames.map((read) => given[bare(read)] ?? first),
         ...resultNames.map((name) => results[name]),

@@ -9,6 +9,8 @@ export interface SampleAffineMapsOptions {
   readonly outputSize: readonly [number, number];
   /** Resampling filter, stretched where the window is scaled down; bilinear by default. */
   readonly filter?: SampleFilter;
+  /** Whether a window is sampled from its own pixels only, as if it had been cut out first; for matrices that map axes to axes. */
+  readonly clip?: boolean;
 }
 
 /**
@@ -21,14 +23,14 @@ export const sampleAffineMaps = kernel({
   name: 'sampleAffineMaps',
   reads: { x: 'B C H W', m: 'N 12' },
   results: { y: 'N C P Q' },
-  derive: ({ B, N }, { outputSize, filter }: SampleAffineMapsOptions) => {
+  derive: ({ B, N }, { outputSize, filter, clip }: SampleAffineMapsOptions) => {
     const [P, Q] = sidesOf('sampleAffineMaps', 'outputSize', outputSize);
     if (N % B !== 0) {
       throw new ShapeError(
         `sampleAffineMaps: ${N} windows should be a multiple of the ${B} images`,
       );
     }
-    return { P, Q, CUBIC: filterCode('sampleAffineMaps', filter) };
+    return { P, Q, CUBIC: filterCode('sampleAffineMaps', filter), CLIP: clip ? 1 : 0 };
   },
   variants: [
     { name: 'direct', code: direct, groups: ({ N, C, P, Q }) => groupsFor(N * C * P * Q, 64) },

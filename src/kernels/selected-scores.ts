@@ -2,29 +2,21 @@ import tree from '../../shaders/mask/selected-scores.wgsl';
 import { ShapeError } from '../errors.js';
 import { kernel, treeVariants } from './kernel.js';
 
-export interface SelectedScoresOptions {
-  /** Row of `choice` to hold against, and row of the result to fill. */
-  readonly image: number;
-  /** First element of that row to fill, and its length. */
-  readonly first: number;
-  readonly total: number;
-}
-
 /**
- * Products of the rows of y with one row of `choice`: what a batch of masked copies of one image scores. y [M,C], choice [N,C] ->
- * score [N,total], of which first .. first+M of row `image` are written (record with `into`).
+ * Products of the rows of y with one row of `choice`: what a batch of masked copies of one image scores. y [M,C], choice [N,C], at [5] (the
+ * image, and the number of its first mask: see {@link masksAt}) -> score [N,total], of which first .. first+M of the image's row are written
+ * (record with `into`).
  */
 export const selectedScores = kernel({
   name: 'selectedScores',
-  reads: { y: 'M C', choice: 'N C' },
+  reads: { y: 'M C', choice: 'N C', at: '5' },
   results: { score: 'N KT' },
-  derive: ({ M, N }, { image, first, total }: SelectedScoresOptions) => {
-    if (image < 0 || image >= N || first < 0 || first + M > total) {
-      throw new ShapeError(
-        `selectedScores: elements ${first} .. ${first + M} of row ${image} should lie within the ${total} of ${N}`,
-      );
+  dtypes: { at: 'u32' },
+  derive: ({ M }, { total }: { /** Scores of an image. */ readonly total: number }) => {
+    if (!Number.isInteger(total) || total < M) {
+      throw new ShapeError(`selectedScores: ${M} scores should be among the ${total} of an image`);
     }
-    return { KT: total, IMAGE: image, FIRST: first };
+    return { KT: total };
   },
   flops: ({ M, C }) => 2 * M * C,
   variants: treeVariants(tree, ({ M }) => M),

@@ -6,6 +6,7 @@ import type { Tensor } from '../gpu/tensor.js';
 import { placeholder, type Value } from '../gpu/value.js';
 import type { Architecture, Preprocessing } from './architecture.js';
 import type { Graph, OpKind } from './graph.js';
+import { MaskedInput } from './masked-input.js';
 import { type ParamSource, Params } from './params.js';
 import { gradient, type RuleSet } from './rules.js';
 import { Trace, type TraceOptions } from './trace.js';
@@ -125,19 +126,26 @@ export class Net {
     return this.labels?.[classId] ?? `class ${classId}`;
   }
 
-  /** Records a forward pass of an input [N,3,H,W]; see {@link Trace}. @throws ShapeError if the input is too small. */
-  trace(recorder: Recorder, input: Value | Tensor, options: TraceOptions = {}): Trace {
+  /** Records a forward pass of an input [N,3,H,W], or of masked copies; see {@link Trace}. @throws ShapeError if the input is too small. */
+  trace(
+    recorder: Recorder,
+    input: Value | Tensor | MaskedInput,
+    options: TraceOptions = {},
+  ): Trace {
     return this.traceFrom(recorder, { input }, options);
   }
 
   /** Records a forward pass that starts from the values of any nodes. */
   traceFrom(
     recorder: Recorder,
-    feeds: Readonly<Record<string, Value | Tensor>>,
+    feeds: Readonly<Record<string, Value | Tensor | MaskedInput>>,
     options: TraceOptions = {},
   ): Trace {
-    const values: Record<string, Value> = {};
-    for (const name in feeds) values[name] = recorder.value(feeds[name]);
+    const values: Record<string, Value | MaskedInput> = {};
+    for (const name in feeds) {
+      const feed = feeds[name];
+      values[name] = feed instanceof MaskedInput ? feed : recorder.value(feed);
+    }
     const { input } = values;
     if (input) {
       const [, C, H, W] = input.shape;

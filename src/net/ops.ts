@@ -70,8 +70,10 @@ export const ops: { readonly [K in OpKind]: Op<K> } = {
     takesEpilogue: true,
     forward: (t, node, { act, into, folded }) => {
       const { w, b } = t.weights(node, folded ? t.foldOf(node) : undefined);
-      const x = t.value(node.inputs[0]);
       const place = into && { k0: into.k0, kTotal: into.kTotal };
+      const masked = t.masked(node.inputs[0]);
+      if (masked) return masked.conv2d({ w, b }, { ...node.options, act, ...place }, into?.value);
+      const x = t.value(node.inputs[0]);
       return t.k(conv2d, { x, w, b }, { ...node.options, act, ...place }, { into: into?.value });
     },
     gradient: (t, node, dy) => {

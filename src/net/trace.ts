@@ -6,6 +6,7 @@ import { add } from '../kernels/add.js';
 import { channelSlice } from '../kernels/channel-slice.js';
 import { foldBatchNorm } from './fold.js';
 import type { Graph, Node, OpKind } from './graph.js';
+import { MaskedInput } from './masked-input.js';
 import { type Epilogue, type Op, ops, type Place } from './ops.js';
 import { type Params, rowRuns } from './params.js';
 import { gradient, type RuleSet, ruleFor } from './rules.js';
@@ -31,6 +32,7 @@ const standIns = new WeakMap<Graph, Map<string, Value>>();
 export class Trace {
   readonly k: Recorder['k'];
   readonly #values = new Map<string, Value>();
+  readonly #masked: MaskedInput | undefined;
   /** Nodes whose result was written straight into a concatenation. */
   readonly #inside = new Map<string, { concat: string; k0: number; k: number }>();
   readonly #saved = new Map<string, Value>();
@@ -38,20 +40,21 @@ export class Trace {
   readonly #keeps = new Set<string>();
 
   /**
-   * @param feeds values of nodes: the `input` [N,3,H,W], or any node to start from
+   * @param feeds values of nodes: the `input` [N,3,H,W] or masked copies for it, or any node to start from
    * @param params undefined when the recording is only planned
    */
   constructor(
     readonly graph: Graph,
     readonly recorder: Recorder,
     readonly params: Params | undefined,
-    feeds: Readonly<Record<string, Value>>,
+    feeds: Readonly<Record<string, Value | MaskedInput>>,
     options: TraceOptions = {},
   ) {
     this.k = recorder.k;
     for (const [name, value] of Object.entries(feeds)) {
       graph.get(name);
-      this.#values.set(name, value);
+      if (value instanceof MaskedInput) this.#masked = value;
+      else this.#values.set(name, value);
     }
     this.#taps = new Set(options.taps);
     for (const name of this.#taps) graph.get(name);
@@ -62,10 +65,15 @@ export class Trace {
 
   /** The network's input. */
   get input(): Value {
-    const value = this.#values.get('input');
+    const value = this.#values.get('input') ?? this.#masked?.value();
     if (!value)
       throw new LayerError('the forward pass was started behind the input, which is needed');
     return value;
+  }
+
+  /** The masked copies that a node stands for, if they need not be written out. */
+  masked(name: string): MaskedInput | undefined {
+    return name === 'input' && !this.#values.has(name) ? this.#masked : undefined;
   }
 
   /** The network's output: logits [N,classes]. */
@@ -145,7 +153,7 @@ export class Trace {
 
   #channels(name: string): number {
     const node = this.graph.get(name);
-    const known = this.#values.get(name);
+    const known = this.#values.get(name) ?? this.masked(name);
     if (known) return known.shape[1];
     if (node.kind === 'conv2d' || node.kind === 'linear') return node.params.weight[0];
     return node.inputs

@@ -17,6 +17,7 @@ import { Photo, paintOverlay, readPainting } from '../../src/image/photo.js';
 import { Net } from '../../src/net/net.js';
 import { testGpu, useGpu } from '../support/gpu.js';
 import { random, relativeL2 } from '../support/numbers.js';
+import { quickOptions } from '../support/quick-options.js';
 import * as reference from '../support/reference-cams.js';
 import { resizeBilinear } from '../support/reference-resize.js';
 
@@ -65,22 +66,24 @@ const handOut = (what: 'A' | 'G'): Method => ({
 });
 
 describe.each([...methods.values()])('$name', (method) => {
+  const options = quickOptions[method.name] ?? {};
+
   test('shape, range, finite, deterministic', async () => {
-    const first = await mapsOf(batch, { method });
+    const first = await mapsOf(batch, { method, options });
     expect(first.map.length).toBe(2 * size[0] * size[1]);
     for (const v of first.map) if (!(v >= 0 && v <= 1)) expect.fail(`map holds ${v}`);
-    const second = await mapsOf(batch, { method });
+    const second = await mapsOf(batch, { method, options });
     expect(second.map).toEqual(first.map);
     expect(second.raw).toEqual(first.raw);
   });
 
   test('each image of a batch gets the map it gets alone', async () => {
-    const all = await mapsOf(batch, { method, target: classTarget([1, 2]) });
+    const all = await mapsOf(batch, { method, options, target: classTarget([1, 2]) });
     const per = batch.data.length / 2;
     for (const n of [0, 1]) {
       const alone = await mapsOf(
         { shape: [1, 3, ...size], data: batch.data.slice(n * per, (n + 1) * per) },
-        { method, target: classTarget(n + 1) },
+        { method, options, target: classTarget(n + 1) },
       );
       const part = all.raw.subarray((n * all.raw.length) / 2, ((n + 1) * all.raw.length) / 2);
       expect(relativeL2(part, alone.raw)).toBeLessThan(1e-5);
@@ -89,7 +92,7 @@ describe.each([...methods.values()])('$name', (method) => {
 
   test('a constant image gives no NaN, and a blank map says why', async () => {
     const grey = { shape: one.shape, data: new Float32Array(one.data.length) };
-    const { map, summaries } = await mapsOf(grey, { method });
+    const { map, summaries } = await mapsOf(grey, { method, options });
     expect(map.every((v) => Number.isFinite(v))).toBe(true);
     if (map.every((v) => v === 0)) expect(summaries[0].warnings.length).toBe(1);
   });
@@ -97,8 +100,8 @@ describe.each([...methods.values()])('$name', (method) => {
   test('leaves no buffers behind, and its plan tells what it took', async () => {
     const before = net.gpu!.liveBytes;
     const input = upload(one);
-    const result = await explain(net, input, { method });
-    const plan = planExplain(net, input, { method });
+    const result = await explain(net, input, { method, options });
+    const plan = planExplain(net, input, { method, options });
     expect(plan.dispatches).toBe(result.plan.dispatches);
     expect(plan.arenaBytes).toBe(result.plan.arenaBytes);
     result.destroy();

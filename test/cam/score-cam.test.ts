@@ -128,12 +128,11 @@ test('Score-CAM is its formula, with every way to score and to weigh', async () 
 });
 
 test('the numbers do not depend on the batch of masks, nor does the peak grow with their number', async () => {
-  const r = new Recorder(net.gpu!.caps);
   const peaks: number[] = [];
   let first: Float32Array | undefined;
   const steps = new Set<number>();
   for (const memoryBytes of [0, 400_000, 1e9]) {
-    steps.add(batchWithin(r, net, [H, W], memoryBytes));
+    steps.add(batchWithin(net.gpu!.caps, net, 'input', [3, H, W], memoryBytes));
     const input = net.gpu!.tensor(x, [1, 3, H, W]);
     const result = await explain(net, input, {
       layer,

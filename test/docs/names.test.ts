@@ -2,7 +2,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
-import { methods } from '../../src/cam/registry.js';
+import { methodNamed, methods, wrappers } from '../../src/cam/registry.js';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const text = (path: string) => readFileSync(join(root, path), 'utf8');
@@ -78,6 +78,28 @@ test('docs/methods.md has a row for each method, its options and their defaults'
         new RegExp(`\`${option}\` = \`?${value.replace(/\W/g, '\\$&')}\\b`),
       );
       for (const choice of spec.choices ?? []) expect(row).toContain(choice);
+    }
+  }
+});
+
+test('docs/methods.md has each preset, and each wrapper with its options and their defaults', () => {
+  const rows = text('docs/methods.md').split('\n');
+  for (const { name, presets = {} } of methods.values()) {
+    for (const [preset, values] of Object.entries(presets)) {
+      const row = rows.find((line) => line.startsWith(`| \`${name}\` | \`${preset}\` |`));
+      expect(row, `${name}: ${preset}`).toBeDefined();
+      // One that is as another says so instead.
+      if (row!.includes('as `')) continue;
+      for (const [option, value] of Object.entries(values)) {
+        expect(row).toContain(`${option}=${value}`);
+      }
+    }
+  }
+  for (const prefix of wrappers.keys()) {
+    const row = rows.find((line) => line.startsWith(`| \`${prefix}-<method>\``));
+    expect(row, prefix).toBeDefined();
+    for (const [option, spec] of Object.entries(methodNamed(`${prefix}-grad-cam`).options)) {
+      expect(row).toMatch(new RegExp(`\`${option}\` = \`?${spec.default}\\b`));
     }
   }
 });

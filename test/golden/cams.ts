@@ -1,6 +1,7 @@
 /** Golden cases of saliency maps under hash weights; free of Node, so that a page can run them too. */
 import { explain } from '../../src/cam/explain.js';
 import { featuresAt, type Method } from '../../src/cam/method.js';
+import { methodNamed } from '../../src/cam/registry.js';
 import {
   classTarget,
   probabilityTarget,
@@ -11,6 +12,7 @@ import type { Gpu } from '../../src/gpu/device.js';
 import { gradCamPlusPlusWeights } from '../../src/kernels/grad-cam-plus-plus-weights.js';
 import type { Net } from '../../src/net/net.js';
 import { relativeL2 } from '../support/numbers.js';
+import { enlarge } from '../support/reference-cams.js';
 import { type Check, type GoldenTensors, imageInput, sampleLike } from './format.js';
 import { hashNet, inputGradientChecks, isBuilt as isNetBuilt } from './nets.js';
 
@@ -32,6 +34,12 @@ interface Recipe {
 }
 
 const smooth = (spec: Readonly<Record<string, unknown>>) => ({ copies: spec.n, sigma: spec.sigma });
+
+/** Sizes z_0 + floor(z_max / N) (t - 1), as the golden lists them. */
+const scaled = (spec: Readonly<Record<string, unknown>>) => {
+  const sizes = spec.sizes as readonly number[];
+  return { steps: sizes.length, size: (sizes[1] - sizes[0]) * sizes.length };
+};
 
 /** torch-cam's weights, which the golden has without a map, in the place of a raw map. */
 const torchCamWeights: Method = {
@@ -70,11 +78,33 @@ const recipes: Readonly<Record<string, Recipe>> = {
   gradient: { method: 'gradient' },
   scorecam: { method: 'score-cam' },
   scorecam_alg1: { method: 'score-cam', options: () => ({ score: 'logit', weights: 'softmax' }) },
-  scorecam_authors: { method: 'score-cam', options: () => ({ weights: 'score' }) },
+  scorecam_authors: { method: 'score-cam', options: () => ({ preset: 'authors' }) },
+  ablationcam: { method: 'ablation-cam' },
+  groupcam_repo: { method: 'group-cam', options: () => ({ preset: 'authors' }) },
+  groupcam_theta70: { method: 'group-cam', options: () => ({ denoise: 'layer' }) },
+  groupcam_inputsize: { method: 'group-cam' },
+  rise: {
+    method: 'rise',
+    options: ({ N, s, p, key }) => ({ masks: N, cells: s, p, seed: key }),
+  },
+  cameras: { method: 'cameras', options: scaled },
+  cameras_meangrad: { method: 'cameras', options: (c) => ({ ...scaled(c), weights: 'mean' }) },
+  cameras_bicubic: { method: 'cameras', options: (c) => ({ ...scaled(c), preset: 'authors' }) },
+  cameras_meangrad_bicubic: {
+    method: 'cameras',
+    options: (c) => ({ ...scaled(c), preset: 'authors', weights: 'mean' }),
+  },
+  msgcam: { method: 'msg-cam', options: scaled },
+  msgcam_bicubic: { method: 'msg-cam', options: (c) => ({ ...scaled(c), resize: 'bicubic' }) },
+  window_gradcam: { method: 'enhanced-grad-cam', options: () => ({ window: 96, stride: 32 }) },
 };
 
-/** Maps that take a forward pass a channel: minutes on a software adapter. */
-export const isSlow = (name: string): boolean => recipes[name].method === 'score-cam';
+/** Maps that take many forward passes, or some of enlarged images: up to minutes on a software adapter. */
+export const isSlow = (name: string): boolean => {
+  const { method } = recipes[name];
+  const { passes, name: full } = typeof method === 'string' ? methodNamed(method) : method;
+  return passes === 'many' || /^(cameras|enhanced-)/.test(full);
+};
 
 /** Whether the network of a case is built. */
 export const isBuilt = (c: CamCase): boolean => isNetBuilt(c as never);
@@ -122,6 +152,13 @@ export async function runMap(
     };
     compare(`${name}.raw`, raw, 1e-3);
     compare(`${name}.map`, map, 1e-3);
+    const [, h, w] = result.raw.shape;
+    const [H, W] = image.shape.slice(1);
+    compare(
+      `${name}.raw_first_row`,
+      Float32Array.from(enlarge(raw, [h, w], [H, W]).subarray(0, W)),
+      1e-3,
+    );
     // Not 1e-4: float32 gradients cannot reach it here (docs/decisions.md, "Conditioning of torch-cam's weights").
     if (recipe.method === torchCamWeights) compare(`${name}.weights`, raw, 2e-3);
     for (const key of [name, `${name}.sample`]) {

@@ -64,19 +64,35 @@ const options = (s: Sizes) => ({
 /** Columns of a real map's spectrum that the others mirror. */
 const halfSpectrum = ({ W }: Sizes) => Math.floor(W / 2) + 1;
 
+/** Masks from maps, or from a seed where no maps are given. */
+const masks = (full: boolean) => ({ source: full ? 'maps' : 'rise', count: 3 });
+
 /** Kernels whose options have other names, by kernel name. */
-const special: Readonly<Record<string, (sizes: Sizes) => object>> = {
+const special: Readonly<Record<string, (sizes: Sizes, full: boolean) => object>> = {
   topK: ({ C }) => ({ k: Math.min(5, C) }),
   percentileRows: () => ({ percent: 70 }),
   digitCounts: () => ({ digit: 2 }),
   digitMove: () => ({ digit: 2 }),
   groupSum: ({ B }) => ({ groups: B }),
-  maskByMaps: ({ N, K }) => ({ image: N - 1, first: 1, count: K - 1 }),
-  selectedScores: ({ M, N }) => ({ image: N - 1, first: 2, total: M + 3 }),
+  selectedScores: ({ M }) => ({ total: M + 3 }),
+  slicAssign: ({ S }) => ({ rows: S, columns: 1, compactness: 10 }),
+  slicUpdate: ({ S }) => ({ rows: S, columns: 1 }),
+  quickshiftDensity: () => ({ kernelSize: 1, ratio: 0.5 }),
+  quickshiftParents: () => ({ kernelSize: 1, ratio: 0.5, maxDist: 3 }),
+  rootLabels: () => ({ most: 5 }),
+  ablateChannels: ({ K }) => ({ count: K - 1 }),
+  placeWindows: () => ({ window: [2, 3], stride: [1, 1], rows: 2, columns: 2 }),
+  packRows: (sizes) => ({ offset: 3, total: anyShape(sizes).reduce((a, b) => a * b) + 5 }),
+  multiscaleProduct: ({ K }) => ({ channels: K }),
+  keepsClass: ({ T }) => ({ row: T - 1, rows: T }),
+  areaGradient: ({ C }) => ({ kept: Math.ceil(C / 3) }),
+  adamStep: () => ({ low: 0, high: 1 }),
   fftRows: (sizes) => ({ columns: halfSpectrum(sizes) }),
   fftRowsInverse: ({ W }) => ({ width: W }),
   fftColumnsFiltered: ({ W }) => ({ cutoff: 2, width: W }),
-  riseMasks: ({ M, P, Q }) => ({ masks: M, outputSize: [P, Q] }),
+  maskSum: () => ({ start: true }),
+  expandMasks: ({ P, Q }, full) => ({ ...masks(full), outputSize: [P, Q] }),
+  maskedConv2d: (_, full) => masks(full),
 };
 
 /** Cases of a kernel, one a size set, once with and once without the inputs it can do without. */
@@ -96,7 +112,7 @@ export function casesOf(kernel: AnyKernel): KernelCase[] {
             { shape: shapeOf(kernel.name, spec[name], sizes) },
           ]),
       ),
-      options: { ...options(sizes), ...special[kernel.name]?.(sizes) },
+      options: { ...options(sizes), ...special[kernel.name]?.(sizes, full) },
     })),
   );
 }
@@ -108,6 +124,8 @@ function shapeOf(kernelName: string, letters: string, sizes: Sizes): number[] {
     V: halfSpectrum(sizes),
     TW: twiddleCount(sizes.W),
     TH: twiddleCount(sizes.H),
+    ...{ J: 5, NJ: 5 * sizes.N, E: sizes.T * sizes.N * sizes.K * 2 * 3 },
+    ...{ I: sizes.N, F: 5, FH: sizes.P, FW: sizes.Q, L: 4 },
   };
   return letters.split(' ').map((letter) => {
     const size = /^\d+$/.test(letter) ? Number(letter) : further[letter];
@@ -127,6 +145,11 @@ export function inputsOf({ kernel, reads, options: given }: KernelCase): Record<
     positions: (v) => Math.floor(v * inputSize[0] * inputSize[1]),
     classes: (v) => Math.floor(v * classes),
     order: (v) => Math.floor(v * reads.x.shape[1]),
+    parents: (v) => Math.floor(v * reads.parents.shape[1]),
+    roots: (v) => Math.floor(v * reads.roots.shape[1]),
+    labels: (v) => Math.floor(v * (reads.centres?.shape[1] ?? 3)),
+    // Scales of 2 x 3 one after another.
+    scales: (_, i) => [(Math.floor(i / 3) * reads.a.shape[0]) / reads.scales.shape[0], 2, 3][i % 3],
     // Every digit of a part starts where the part does: in range, and no two parts write to one place.
     starts: (_, i) => {
       const parts = reads.starts.shape[2];

@@ -1,0 +1,71 @@
+import { LayerError } from '../errors.js';
+import type { Value } from '../gpu/value.js';
+import { fuseMaps } from '../kernels/fuse-maps.js';
+import type { Method, OptionValues, Scene } from './method.js';
+import { optionsOf } from './options.js';
+import { stretch } from './scene.js';
+import type { Target } from './target.js';
+
+/** One map of a fusion. */
+export interface FusePart {
+  readonly method: Method;
+  /** The method's options; default its own. */
+  readonly options?: Readonly<Record<string, unknown>>;
+  /** Layer it explains; default the one asked for. */
+  readonly layer?: string;
+  /** What it explains; default what is asked for. */
+  readonly target?: Target;
+  /** 1 by default. */
+  readonly weight?: number;
+}
+
+/**
+ * Several maps as one: of methods, of layers, of classes, each finished to 0..1 and added with its weight.
+ *
+ *   raw = sum over parts i of weight_i map_i
+ *
+ * @throws LayerError for no parts, or a weight that is no number.
+ */
+export function fuse(name: string, parts: readonly FusePart[]): Method {
+  if (parts.length === 0) throw new LayerError('fuse: no parts given: name at least one method');
+  for (const { method, weight = 1 } of parts) {
+    if (!Number.isFinite(weight)) {
+      throw new LayerError(`fuse: weight of ${method.name} is ${weight}, should be a number`);
+    }
+  }
+  const values: readonly OptionValues[] = parts.map((p) => optionsOf(p.method, p.options));
+  const titles = [...new Set(parts.map((p) => p.method.title))];
+  return {
+    name,
+    title: titles.join(' + '),
+    paper: [...new Set(parts.map((p) => p.method.paper))].join('; '),
+    options: {},
+    layers: parts.every((p) => p.method.layers === 'none') ? 'none' : 'one',
+    finish: 'none',
+    passes: parts.some((p) => p.method.passes === 'many') ? 'many' : 'several',
+    usesTarget: parts.some((p) => p.method.usesTarget),
+    record: (scene) => {
+      let sum: Value | undefined;
+      parts.forEach(({ method, layer, target, weight = 1 }, i) => {
+        const own = scene.about({ ...(layer && { layers: [layer] }), ...(target && { target }) });
+        const map = mapOf(own, method, values[i], target);
+        const share = { mode: 'sum', weight, first: i === 0 } as const;
+        sum = scene.recorder.k(fuseMaps, { x: map }, share, { into: sum });
+      });
+      return sum!;
+    },
+  };
+}
+
+/** A method's finished map; of a target of several parts the sum of theirs, finished again. */
+function mapOf(scene: Scene, method: Method, values: OptionValues, target?: Target): Value {
+  const mapIn = (own: Scene) => own.finish(method, method.record(own, values));
+  if (!target || target.parts.length === 1) return mapIn(scene);
+  let sum: Value | undefined;
+  target.parts.forEach((part, i) => {
+    const map = mapIn(scene.about({ target: { ...target, parts: [part] } }));
+    const share = { mode: 'sum', weight: part.weight, first: i === 0 } as const;
+    sum = scene.recorder.k(fuseMaps, { x: map }, share, { into: sum });
+  });
+  return stretch(scene.recorder, sum!).map;
+}

@@ -1,0 +1,152 @@
+import { TargetError } from '../errors.js';
+import type { Recorder } from '../gpu/recorder.js';
+import type { Value } from '../gpu/value.js';
+import { maxAbsChannels } from '../kernels/max-abs-channels.js';
+import { normalizeRows } from '../kernels/normalize-rows.js';
+import { relu } from '../kernels/relu.js';
+import { repeatRows } from '../kernels/repeat-rows.js';
+import { resizeBilinear } from '../kernels/resize-bilinear.js';
+import { rowRange } from '../kernels/row-range.js';
+import type { Net } from '../net/net.js';
+import type { Trace } from '../net/trace.js';
+import type { Method, Scene } from './method.js';
+import type { ProfileSpec } from './profiles.js';
+import type { Seed, Target, TargetPart } from './target.js';
+
+/** A value whose elements must be positive for an explanation to stand. */
+export interface Demand {
+  readonly value: Value;
+  /** Elements of `value` for each image; the first of them must be positive. */
+  readonly copies: number;
+  readonly error: (image: number) => Error;
+}
+
+interface SceneParts extends Pick<ProfileSpec, 'size' | 'keepsNegative'> {
+  readonly recorder: Recorder;
+  readonly net: Net;
+  readonly input: Value;
+  readonly layers: readonly string[];
+  readonly target: Target;
+  readonly part: TargetPart;
+  readonly memoryBytes: number;
+  /** Where {@link Scene.demand} puts what it is given. */
+  readonly demands: Demand[];
+  /** Copies of each of the caller's images, of which the first is demanded of; 1 if they are the images themselves. */
+  readonly copies?: number;
+  /** The forward pass of `input`, if there is one already. */
+  readonly trace?: Trace;
+  /** One-hot rows of the images' classes, if they are known already. */
+  readonly chosen?: () => Value;
+}
+
+/** A scene, and how it finishes maps. */
+export interface OwnScene extends Scene {
+  /** As {@link Scene.finish}, with the range that the map was stretched from. */
+  finished(method: Method, raw: Value): { map: Value; range: Value };
+}
+
+/** What a method is given. The forward pass, each seed and the choice of classes are recorded once. */
+export function sceneOf(parts: SceneParts): OwnScene {
+  const { recorder, net, input, layers, target, part } = parts;
+  const backwardTo = layers.length > 0 ? layers : ['input'];
+  const taps = target.node ? [...layers, target.node] : layers;
+  const retrace = (from: Value) => net.trace(recorder, from, { taps, backwardTo });
+  const trace = parts.trace ?? retrace(input);
+  const chosen =
+    parts.chosen ??
+    once(() => {
+      if (part.choose && !target.node) return part.choose(recorder, trace.output);
+      throw new TargetError(
+        `${target.description}: this method scores other images by a class: choose one`,
+      );
+    });
+  const seeds = new Map<Trace, Seed>();
+  const finished: OwnScene['finished'] = (method, raw) => {
+    const [, , H, W] = input.shape;
+    return finish(recorder, method, raw, {
+      keepsNegative: parts.keepsNegative,
+      size: parts.size === 'input' ? [H, W] : undefined,
+    });
+  };
+  return {
+    recorder,
+    net,
+    input,
+    layers,
+    target,
+    part,
+    memoryBytes: parts.memoryBytes,
+    trace,
+    retrace,
+    choice: chosen,
+    seed: (of) => {
+      let seed = seeds.get(of);
+      if (!seed) {
+        const y = of.value(target.node ?? net.graph.output);
+        seed = part.seed(recorder, y, part.choose && !target.node ? chosen() : undefined);
+        seeds.set(of, seed);
+      }
+      return seed;
+    },
+    // Maps of other images are finished at their own size, for whoever puts them together.
+    on: (other, copies) =>
+      sceneOf({
+        ...parts,
+        input: other,
+        size: 'input',
+        copies: copies * (parts.copies ?? 1),
+        trace: undefined,
+        chosen: once(() => recorder.k(repeatRows, { x: chosen() }, { copies })),
+      }),
+    about: (other) =>
+      sceneOf({
+        ...parts,
+        ...other,
+        part: other.target ? other.target.parts[0] : part,
+        trace,
+        ...(other.target ? { chosen: undefined } : { chosen }),
+      }),
+    finished,
+    finish: (method, raw) => finished(method, raw).map,
+    demand: (value, error) => {
+      parts.demands.push({ value, copies: parts.copies ?? 1, error });
+    },
+  };
+}
+
+function once<T>(make: () => T): () => T {
+  let made: { readonly value: T } | undefined;
+  return () => {
+    made ??= { value: make() };
+    return made.value;
+  };
+}
+
+/** From the raw map [N,h,w] (or [N,C,H,W]) to the finished one [N,H,W] in 0..1, and the range it was stretched from. */
+function finish(
+  recorder: Recorder,
+  method: Method,
+  raw: Value,
+  { keepsNegative, size }: { keepsNegative: boolean; size: readonly [number, number] | undefined },
+): { map: Value; range: Value } {
+  const { k } = recorder;
+  let map = raw;
+  if (method.finish === 'magnitude') map = k(maxAbsChannels, { x: raw });
+  else if (method.finish === 'relu' && !keepsNegative) map = k(relu, { x: raw });
+  const [N, h, w] = map.shape;
+  if (size && (h !== size[0] || w !== size[1])) {
+    map = k(resizeBilinear, { x: map.reshape([N, 1, h, w]) }, { outputSize: size }).reshape([
+      N,
+      ...size,
+    ]);
+  }
+  return stretch(recorder, map);
+}
+
+/** Min-max to 0..1; a constant map gives zeros. */
+export function stretch(recorder: Recorder, map: Value): { map: Value; range: Value } {
+  const { k } = recorder;
+  const rows = map.reshape([map.shape[0], map.size / map.shape[0]]);
+  const range = k(rowRange, { x: rows });
+  return { map: k(normalizeRows, { x: rows, range }).reshape(map.shape), range };
+}

@@ -1,0 +1,123 @@
+import { LayerError } from '../errors.js';
+import { lowPass } from '../kernels/fft2d.js';
+import { placeWindows } from '../kernels/place-windows.js';
+import { rowDot } from '../kernels/row-dot.js';
+import { sampleAffineMaps } from '../kernels/sample-affine-maps.js';
+import { softmax } from '../kernels/softmax.js';
+import { type Method, type OptionValues, wrapperOptions } from './method.js';
+
+/** Where windows lie: `rows` x `columns` of them, all inside the image, from the top left corner. */
+interface WindowGrid {
+  readonly side: number;
+  readonly stride: number;
+  readonly rows: number;
+  readonly columns: number;
+}
+
+export interface SlidingWindowOptions {
+  /** Side of a window, pixels; default 96 of 224. */
+  readonly window?: number;
+  /** Pixels from one window to the next; default a third of the side. */
+  readonly stride?: number;
+  /** Highest frequency that is kept, cycles an image; 0 keeps all. */
+  readonly cutoff?: number;
+}
+
+const windowOptions = {
+  window: { default: 0, min: 0, about: 'side of a window, pixels; 0 for 96 of 224' },
+  stride: { default: 0, min: 0, about: 'pixels between windows; 0 for a third of the side' },
+  cutoff: {
+    default: 35,
+    min: 0,
+    whole: false,
+    about: 'highest frequency kept, cycles an image; 0 leaves the seams',
+  },
+} as const;
+
+/**
+ * Sliding-window enhancement of any method f, from the master's thesis this project follows: the image and all its windows are explained as one
+ * batch, the windows' maps are added at their places, and an ideal low-pass filter takes the seams away.
+ *
+ *   raw = lowPass(S_0 + sum over windows k of a_k S_k at its place),  S_0 = f(I), S_k = f(window k at the input's size), a_k = p_c(window k)
+ *
+ * Each window is explained for the class of the whole image. Its name is `enhanced-` and the method's; so are its options, and the windows'; a name that both have is the method's,
+ * and the windows' begins with `window`.
+ */
+export function slidingWindow(method: Method, defaults: SlidingWindowOptions = {}): Method {
+  const specs = Object.fromEntries(
+    Object.entries(windowOptions).map(([name, spec]) => [
+      name,
+      { ...spec, default: defaults[name as keyof typeof defaults] ?? spec.default },
+    ]),
+  );
+  const { options, own, inner } = wrapperOptions(method, specs, 'window');
+  return {
+    ...method,
+    base: method.base ?? method.name,
+    name: `enhanced-${method.name}`,
+    title: `${method.title}, sliding window`,
+    paper: `${method.paper}; windows: the thesis this project follows`,
+    options,
+    finish: 'none',
+    passes: method.passes === 'many' ? 'many' : 'several',
+    usesTarget: true,
+    record: (scene, values) => {
+      const { recorder, input } = scene;
+      const { k } = recorder;
+      const [N, , H, W] = input.shape;
+      const { side, stride, rows, columns } = windowGrid([H, W], own(values));
+      const J = 1 + rows * columns;
+      const m = recorder.constant(windowMatrices(N, [H, W], { side, stride, rows, columns }), [
+        N * J,
+        12,
+      ]);
+      const images = k(sampleAffineMaps, { x: input, m }, { outputSize: [H, W], clip: true });
+      const windows = scene.on(images, J);
+      const maps = windows.finish(method, method.record(windows, inner(values)));
+
+      const p = k(softmax, { x: windows.trace.output });
+      const weights = k(rowDot, { a: p, b: windows.choice() }).reshape([N, J]);
+      const sum = k(
+        placeWindows,
+        { maps, weights },
+        { window: [side, side], stride: [stride, stride], rows, columns },
+      );
+      const cutoff = own(values).cutoff as number;
+      return cutoff > 0 ? lowPass(recorder, sum, { cutoff }) : sum;
+    },
+  };
+}
+
+/** @throws LayerError if a window is larger than the image. */
+function windowGrid([H, W]: readonly [number, number], options: OptionValues): WindowGrid {
+  const least = Math.min(H, W);
+  const side = (options.window as number) || Math.round((96 * least) / 224);
+  if (side > least) {
+    throw new LayerError(
+      `sliding window: a window of ${side} pixels should fit into the input of ${H} x ${W}`,
+    );
+  }
+  const stride = (options.stride as number) || Math.max(1, Math.round(side / 3));
+  const along = (length: number) => Math.floor((length - side) / stride) + 1;
+  return { side, stride, rows: along(H), columns: along(W) };
+}
+
+/** For each image the matrix of the whole, then those of its windows, row by row: mat3 of 3 columns of 4, pixel of the output to the image. */
+function windowMatrices(
+  N: number,
+  [H, W]: readonly [number, number],
+  { side, stride, rows, columns }: WindowGrid,
+): Float32Array {
+  const matrix = (x: number, y: number, w: number, h: number) => [
+    ...[w / W, 0, 0, 0],
+    ...[0, h / H, 0, 0],
+    ...[x, y, 1, 0],
+  ];
+  const one = [matrix(0, 0, W, H)];
+  for (let row = 0; row < rows; row++) {
+    for (let column = 0; column < columns; column++) {
+      one.push(matrix(column * stride, row * stride, side, side));
+    }
+  }
+  return Float32Array.from(Array.from({ length: N }, () => one.flat()).flat());
+}
