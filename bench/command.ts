@@ -2,20 +2,13 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { WebgpuCamError } from '../src/errors.js';
 import { coreCaps } from '../src/gpu/caps.js';
-import type { BenchResult, Host } from './bench.js';
-import { kernelCases, networkCases, type Selection } from './cases.js';
+import { kernelCases, networkCases } from './cases.js';
 import { parseFlags, usageText } from './flags.js';
 import { type BenchFile, compare, table } from './report.js';
-
-/** Runs the cases somewhere: in this process or in a browser. */
-export interface Runtime {
-  readonly name: 'node' | 'chrome';
-  run(
-    selection: Selection,
-    host: Host,
-  ): Promise<{ result: BenchResult; runtime: string; versions: Record<string, string> }>;
-}
+import { ownVersion, progressOn, type Runtime } from './runtime.js';
+import { scoreCamCommand } from './score-cam/command.js';
 
 /** The whole command: flags in, report on stdout, progress on stderr, JSON in a file, exit code out. */
 export async function command(
@@ -24,10 +17,13 @@ export async function command(
   runtime: Runtime,
 ): Promise<number> {
   try {
+    const [first, ...rest] = args;
+    if (first === 'score-cam') return await scoreCamCommand(root, rest, runtime);
     return await commandOrThrow(root, args, runtime);
   } catch (error) {
     const { message, stack } = error as Error;
-    process.stderr.write(`${error instanceof RangeError ? message : (stack ?? message)}\n`);
+    const isUsage = error instanceof RangeError || error instanceof WebgpuCamError;
+    process.stderr.write(`${isUsage ? message : (stack ?? message)}\n`);
     return 1;
   }
 }
@@ -68,22 +64,6 @@ async function commandOrThrow(root: string, args: readonly string[], runtime: Ru
   return file.wrong.length > 0 ? 1 : 0;
 }
 
-/** Progress overwrites itself on a terminal, and stays away from a log. */
-function progressOn(print: (line: string) => void): Host {
-  const { stderr } = process;
-  const wipe = () => stderr.isTTY && stderr.write('\r\x1b[K');
-  return {
-    say: (line) => {
-      wipe();
-      print(line);
-    },
-    progress: (line) => {
-      wipe();
-      if (stderr.isTTY) stderr.write(line.slice(0, (stderr.columns ?? 80) - 1));
-    },
-  };
-}
-
 function readOlder(path: string): BenchFile {
   if (!existsSync(path)) throw new RangeError(`bench: --compare ${path}: no such file`);
   let file: BenchFile;
@@ -111,6 +91,3 @@ function commitOf(root: string): string | undefined {
     return undefined; // no git, or a copy without its history
   }
 }
-
-const ownVersion = (root: string): string =>
-  JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')).version;

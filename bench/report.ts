@@ -32,13 +32,16 @@ export function table(result: BenchResult): string[] {
     const { gflops, gbs } = result.ceilings;
     lines.push(`ceilings: ${figure(gflops)} GFLOP/s (vec4 fma), ${figure(gbs)} GB/s (vec4 copy)`);
   }
-  const rows: readonly (readonly string[])[] = [columns, ...result.measurements.map(row)];
-  const widths = columns.map((_, i) => Math.max(...rows.map((r) => r[i].length)));
-  for (const r of rows) {
-    // The case is last and as long as it likes.
-    lines.push(r.map((cell, i) => (i + 1 < r.length ? cell.padStart(widths[i]) : cell)).join('  '));
-  }
-  return lines;
+  // The case is last and as long as it likes.
+  return [...lines, ...aligned([columns, ...result.measurements.map(row)], columns.length - 1)];
+}
+
+/** Rows of cells as lines, the first `count` columns flush right. */
+export function aligned(rows: readonly (readonly string[])[], count = rows[0].length): string[] {
+  const widths = rows[0].map((_, i) => Math.max(...rows.map((r) => r[i].length)));
+  return rows.map((r) =>
+    r.map((cell, i) => (i < count ? cell.padStart(widths[i]) : cell)).join('  '),
+  );
 }
 
 const row = (m: Measurement): readonly string[] => [
@@ -57,13 +60,14 @@ const name = ({ id, variant, picked }: Measurement): string =>
   [id, variant && `(${variant}${picked ? '' : ', not picked'})`].filter(Boolean).join(' ');
 
 /** Three significant digits, without an exponent. */
-function figure(value: number): string {
+export function figure(value: number): string {
   if (!Number.isFinite(value)) return String(value);
   const digits = value === 0 ? 0 : Math.floor(Math.log10(Math.abs(value)));
   return value.toFixed(Math.min(6, Math.max(0, 2 - digits)));
 }
 
-const percent = (share: number): string => {
+/** One decimal below 10 %, none from there. */
+export const percent = (share: number): string => {
   const value = 100 * share;
   return `${value < 9.95 ? value.toFixed(1) : value.toFixed(0)}%`;
 };
