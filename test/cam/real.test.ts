@@ -17,7 +17,7 @@ const methods: readonly { name: string; options?: Record<string, unknown>; slow?
   { name: 'group-cam' },
   { name: 'msg-cam', options: { keep: 'all', steps: 2 } }, // 282 is never the likeliest class
   { name: 'enhanced-grad-cam', slow: true },
-  { name: 'rise', options: { masks: 1000 }, slow: true },
+  { name: 'rise', options: { masks: 500 }, slow: true },
   { name: 'score-cam', slow: true },
 ];
 
