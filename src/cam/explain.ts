@@ -54,9 +54,9 @@ export async function explain(
     throw new LayerError(`explain: ${net.name} has no weights: load them with Net.load`);
   const recorder = Recorder.on(net.gpu);
   const { outputs, demands, info } = record(recorder, net, input, options);
-  const plan = recorder.plan(outputs);
-  net.gpu.resetPeak();
   const all = [...outputs, ...demands.map((d) => d.value)];
+  const plan = recorder.plan(all);
+  net.gpu.resetPeak();
   let tensors: Tensor[];
   let times: PassTimes | undefined;
   if (options.profileTimes) ({ tensors, times } = await recorder.profile(all));

@@ -45,10 +45,14 @@ export function layOut(
   const indices = values.map((_, i) => i);
   const bySize = [...indices].sort((a, b) => values[b].bytes - values[a].bytes || a - b);
   const byBirth = [...indices].sort((a, b) => values[a].birth - values[b].birth || a - b);
-  const layouts = [bySize, byBirth].map((order) => place(values, enemies, order, limits));
+  // Largest first looks at every value for every other: long recordings, which are chains, do without it.
+  const orders = values.length > manyValues ? [byBirth] : [byBirth, bySize];
+  const layouts = orders.map((order) => place(values, enemies, order, limits));
   const total = ({ lanes }: Layout) => lanes.reduce((a, b) => a + b, 0);
-  return total(layouts[1]) < total(layouts[0]) ? layouts[1] : layouts[0];
+  return layouts.reduce((best, layout) => (total(layout) <= total(best) ? layout : best));
 }
+
+const manyValues = 4000;
 
 /** Gives each value in turn the lowest gap in the lane that grows least. */
 function place(
@@ -59,14 +63,24 @@ function place(
 ): Layout {
   const lanes: { size: number; held: { index: number; offset: number; end: number }[] }[] = [];
   const placements: Placement[] = new Array(values.length);
+  const isByBirth = order.every((v, i) => i === 0 || values[order[i - 1]].birth <= values[v].birth);
 
   for (const index of order) {
     const { bytes, birth, death } = values[index];
+    // What died before this was born meets neither it nor what comes after it.
+    if (isByBirth) {
+      for (const lane of lanes) {
+        if (lane.held.some((h) => values[h.index].death < birth)) {
+          lane.held = lane.held.filter((h) => values[h.index].death >= birth);
+        }
+      }
+    }
+    const taken = new Set([...enemies[index]].map((enemy) => placements[enemy]?.lane));
     const size = Math.ceil(Math.max(bytes, 1) / limits.alignment) * limits.alignment;
     let best: { lane: number; offset: number; growth: number } | undefined;
     for (let lane = 0; lane < lanes.length; lane++) {
       const { held, size: laneSize } = lanes[lane];
-      if (held.some((h) => enemies[index].has(h.index))) continue;
+      if (taken.has(lane)) continue;
       const alive = held
         .filter((h) => values[h.index].birth <= death && birth <= values[h.index].death)
         .sort((a, b) => a.offset - b.offset);

@@ -1,5 +1,5 @@
 import { ShapeError } from '../errors.js';
-import { layOut } from './arena.js';
+import { type Layout, layOut } from './arena.js';
 import type { Caps } from './caps.js';
 import type { Gpu } from './device.js';
 import type { KernelPlan, PlanSettings, ReadsOf, Recordable, Slot } from './dispatch.js';
@@ -35,6 +35,15 @@ export interface RunPlan {
   readonly inputBytes: number;
   /** arena + outputs + inputs. */
   readonly peakBytes: number;
+}
+
+/** What runs for some outputs, in order, and where each value lies. */
+interface Schedule {
+  readonly steps: readonly Step[];
+  readonly arena: readonly ValueRoot[];
+  readonly layout: Layout;
+  readonly kept: readonly Value[];
+  readonly cost: RunPlan;
 }
 
 interface Step {
@@ -262,7 +271,22 @@ export class Recorder {
     throw new ShapeError('Recorder.run: an output is a placeholder: it can only be planned');
   }
 
-  #schedule(outputs: readonly Value[]) {
+  /** The last schedule made, for those who plan first and run then. */
+  #last: { outputs: readonly Value[]; steps: number; schedule: Schedule } | undefined;
+
+  #schedule(outputs: readonly Value[]): Schedule {
+    const last = this.#last;
+    const isSame =
+      last?.steps === this.#steps.length &&
+      last.outputs.length === outputs.length &&
+      last.outputs.every((value, i) => value === outputs[i]);
+    if (last && isSame) return last.schedule;
+    const schedule = this.#scheduled(outputs);
+    this.#last = { outputs: [...outputs], steps: this.#steps.length, schedule };
+    return schedule;
+  }
+
+  #scheduled(outputs: readonly Value[]): Schedule {
     const wanted = new Set(outputs.map((v) => v.root));
     const steps: Step[] = [];
     for (let i = this.#steps.length - 1; i >= 0; i--) {
