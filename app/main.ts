@@ -1,4 +1,6 @@
 /** The page: reads the form, asks the library, draws the answer. All work is done in this tab; nothing is sent anywhere. */
+
+import { Pace, unitOf } from '../src/cli/pace.js';
 import {
   type ColormapName,
   classTarget,
@@ -6,6 +8,8 @@ import {
   crossOut,
   explain,
   Gpu,
+  type Method,
+  methodNamed,
   methods,
   Net,
   networks,
@@ -13,10 +17,12 @@ import {
   type Prediction,
   parseWeights,
   predict,
+  type SaliencyMap,
   type Weights,
 } from '../src/index.js';
 import { severalPets } from '../src/toy/toypets.js';
-import { drawBytes, drawImage, element, fill, showTop5 } from './view.js';
+import { chosenOptions, showOptions } from './options.js';
+import { drawBytes, drawImage, element, fill, fillGroups, showTop5 } from './view.js';
 
 const form = element('form', HTMLFormElement);
 const photoFile = element('photo', HTMLInputElement);
@@ -24,6 +30,10 @@ const weightsFile = element('weights', HTMLInputElement);
 const labelsFile = element('labels', HTMLInputElement);
 const network = element('network', HTMLSelectElement);
 const method = element('method', HTMLSelectElement);
+const enhance = element('enhance', HTMLInputElement);
+const smoothing = element('smooth', HTMLInputElement);
+const cancel = element('cancel', HTMLButtonElement);
+const bar = element('progress', HTMLProgressElement);
 const layer = element('layer', HTMLSelectElement);
 const classId = element('class', HTMLInputElement);
 const colormap = element('colormap', HTMLSelectElement);
@@ -92,17 +102,57 @@ async function guess(): Promise<void> {
   });
 }
 
+/** The method that the form asks for, with its wrappers. */
+const chosenMethod = (): Method =>
+  methodNamed(
+    `${enhance.checked ? 'enhanced-' : ''}${smoothing.checked ? 'smooth-' : ''}${method.value}`,
+  );
+
+/** Ends the explanation that is running. */
+let running: AbortController | undefined;
+
 async function explainNow(): Promise<void> {
   if (!photo) throw new Error('There is no photo yet: choose or drop one, or draw a sample');
   if (!net) bindNet();
   if (!net) return;
   const chosen = classId.value === '' ? undefined : Number(classId.value);
   const start = performance.now();
-  using saliency = await explain(net, photo, {
-    method: method.value,
-    layer: methods.get(method.value)?.layers === 'none' ? undefined : layer.value,
-    target: classTarget(chosen ?? { top: 0 }),
-  });
+  const asked = chosenMethod();
+  const pace = new Pace(unitOf(asked));
+  running = new AbortController();
+  cancel.disabled = false;
+  try {
+    using saliency = await explain(net, photo, {
+      method: asked,
+      options: chosenOptions(),
+      layer: asked.layers === 'none' ? undefined : layer.value,
+      target: classTarget(chosen ?? { top: 0 }),
+      signal: running.signal,
+      onProgress: (done, total) => {
+        bar.hidden = false;
+        bar.value = done / total;
+        say(`${asked.title}: ${pace.tell(done, total)}`);
+      },
+    });
+    await show(saliency, net, chosen ?? top5[0].classId, start);
+  } catch (error) {
+    if (!running.signal.aborted) throw error;
+    say('Cancelled');
+  } finally {
+    running = undefined;
+    cancel.disabled = true;
+    bar.hidden = true;
+  }
+}
+
+/** Draws a map, and says what was explained. */
+async function show(
+  saliency: SaliencyMap,
+  bound: Net,
+  explained: number,
+  start: number,
+): Promise<void> {
+  if (!photo) return;
   const [{ score, warnings }] = await saliency.summaries();
   const colours = { colormap: colormap.value as ColormapName, alpha: Number(alpha.value) };
   const [, height, width] = saliency.map.shape;
@@ -115,8 +165,8 @@ async function explainNow(): Promise<void> {
   }
   drawBytes('overlay', overlay, photo);
   drawBytes('map', heatmap, { width, height });
-  const label = net.label(chosen ?? top5[0].classId);
-  element('overlay-text', HTMLElement).textContent = `${method.value} of ${label}`;
+  const label = bound.label(explained);
+  element('overlay-text', HTMLElement).textContent = `${saliency.info.method.name} of ${label}`;
   if (warnings.length > 0) say(warnings.join('; '), true);
   else say(`${label}: score ${score.toFixed(3)}, ${Math.round(performance.now() - start)} ms`);
 }
@@ -204,9 +254,17 @@ network.addEventListener('change', () =>
     await guessAndExplain();
   }),
 );
-for (const input of [method, layer, colormap, alpha, classId]) {
-  input.addEventListener('change', () => job('Explaining', explainNow));
+for (const input of [method, enhance, smoothing]) {
+  input.addEventListener('change', () => showOptions(chosenMethod()));
 }
+const answers = [method, enhance, smoothing, layer, colormap, alpha, classId];
+for (const input of [...answers, element('options', HTMLElement)]) {
+  input.addEventListener('change', () => {
+    running?.abort();
+    void job('Explaining', explainNow);
+  });
+}
+cancel.addEventListener('click', () => running?.abort());
 form.addEventListener('submit', (event) => {
   event.preventDefault();
   void job('Explaining', guessAndExplain);
@@ -221,7 +279,16 @@ for (const type of ['dragenter', 'dragover', 'dragleave', 'drop'] as const) {
 
 void job('Starting', async () => {
   fill(network, [...networks.keys()], embedded[0]);
-  fill(method, [...methods.keys()], 'grad-cam');
+  const isPerturbation = ({ passes }: Method) => passes === 'many';
+  fillGroups(
+    method,
+    {
+      'By activations and gradients': [...methods.values()].filter((m) => !isPerturbation(m)),
+      'By perturbation (slower)': [...methods.values()].filter(isPerturbation),
+    },
+    'grad-cam',
+  );
+  showOptions(chosenMethod());
   fill(colormap, colormapNames, 'jet');
   gpu = await Gpu.request();
   element('adapter', HTMLElement).textContent = gpu.isSoftware

@@ -13,6 +13,23 @@ export function fill(select: HTMLSelectElement, names: readonly string[], chosen
   select.replaceChildren(...names.map((name) => new Option(name, name, false, name === chosen)));
 }
 
+/** Replaces a select's options by those of several groups: names, with titles to read. */
+export function fillGroups(
+  select: HTMLSelectElement,
+  groups: Readonly<Record<string, readonly { readonly name: string; readonly title: string }[]>>,
+  chosen: string,
+): void {
+  const made = Object.entries(groups).map(([label, items]) => {
+    const group = document.createElement('optgroup');
+    group.label = label;
+    for (const { name, title } of items) {
+      group.append(new Option(title, name, false, name === chosen));
+    }
+    return group;
+  });
+  select.replaceChildren(...made);
+}
+
 /** Lists the best guesses, each a button. */
 export function showTop5(top5: readonly Prediction[], onChoose: (classId: number) => void): void {
   const rows = top5.map(({ classId, label, probability }) => {

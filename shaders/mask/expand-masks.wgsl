@@ -52,9 +52,9 @@ fn mapAt(first: u32, h: u32, v: u32) -> f32 {
   let left = u32(along);
   let right = min(left + 1u, FW - 1u);
   let t = along - f32(left);
-  let above = mix(f32(field[top + left]), f32(field[top + right]), t);
-  let below = mix(f32(field[bottom + left]), f32(field[bottom + right]), t);
-  return mix(above, below, down - floor(down));
+  let above = between(f32(field[top + left]), f32(field[top + right]), t);
+  let below = between(f32(field[bottom + left]), f32(field[bottom + right]), t);
+  return between(above, below, down - floor(down));
 }
 
 // Pixel (h, v) of RISE's mask number `mask`: a grid of 0 and 1, enlarged, shifted by less than a cell.
@@ -96,4 +96,9 @@ fn mix32(value: u32) -> u32 {
   h = (h ^ (h >> 15u)) * 0x846ca68bu;
   return h ^ (h >> 16u);
 }
+// end
+
+// shared: between
+// The point at share t from a to b; exactly a where they are equal, so that a flat map stays flat.
+fn between(a: f32, b: f32, t: f32) -> f32 { return a + t * (b - a); }
 // end

@@ -74,6 +74,12 @@ export function scoresOf(
   const asked = Number(options.batch ?? 0);
   const most = asked > 0 ? asked : batchWithin(recorder.caps, net, node, size, scene.memoryBytes);
   const batch = Math.ceil(count / Math.ceil(count / Math.min(most, count)));
+  const batches = N * Math.ceil(count / batch);
+  if (batches > mostBatches) {
+    throw new ShapeError(
+      `${count} copies of ${N} images in batches of ${batch} are ${batches} batches, should be at most ${mostBatches}: allow larger ones (batch, memory) or ask for fewer copies`,
+    );
+  }
   let scores: Value | undefined;
   for (let image = 0; image < N; image++) {
     for (let begin = 0; begin < count; begin += batch) {
@@ -97,6 +103,9 @@ export function scoresOf(
   recorder.cut();
   return scores!;
 }
+
+/** All batches are recorded before the first one runs: seconds for as many as this. */
+const mostBatches = 5000;
 
 /**
  * What images score for the class of each image of the scene: the black image's score, say, or that of each image blurred.

@@ -88,7 +88,7 @@ export function slidingWindow(method: Method, defaults: SlidingWindowOptions = {
   };
 }
 
-/** @throws LayerError if a window is larger than the image. */
+/** @throws LayerError if a window is larger than the image, or if there are too many. */
 function windowGrid([H, W]: readonly [number, number], options: OptionValues): WindowGrid {
   const least = Math.min(H, W);
   const side = (options.window as number) || Math.round((96 * least) / 224);
@@ -99,8 +99,16 @@ function windowGrid([H, W]: readonly [number, number], options: OptionValues): W
   }
   const stride = (options.stride as number) || Math.max(1, Math.round(side / 3));
   const along = (length: number) => Math.floor((length - side) / stride) + 1;
-  return { side, stride, rows: along(H), columns: along(W) };
+  const [rows, columns] = [along(H), along(W)];
+  if (rows * columns > mostWindows) {
+    throw new LayerError(
+      `sliding window: ${rows} x ${columns} windows, ${stride} pixels apart, are one batch: should be at most ${mostWindows}, choose a larger stride`,
+    );
+  }
+  return { side, stride, rows, columns };
 }
+
+const mostWindows = 400;
 
 /** For each image the matrix of the whole, then those of its windows, row by row: mat3 of 3 columns of 4, pixel of the output to the image. */
 function windowMatrices(

@@ -73,7 +73,8 @@ class Sheet {
 }
 
 /**
- * All maps on one sheet: a row a method, a column a picture and class, under the pictures with what the network says of them.
+ * All maps on one sheet: a row a method, a column a picture and class, under the pictures with what the network says of them. Methods that are
+ * shown on one picture only stand below, a column a map.
  *
  * @returns RGB bytes [height, width, 3]; all pictures are to be of one size
  */
@@ -100,7 +101,14 @@ export function contactSheet(result: DemoResult): {
   const classTop = pictureTop + cell + 12;
   const mapTop = classTop + 2 * lineHeight * scale + 6;
   const rowHeight = cell + gap + 4;
-  const footTop = mapTop + rows.length * rowHeight + 10;
+  const table = rows.filter(({ picture }) => picture === undefined);
+  const tiles = rows.filter(({ picture }) => picture !== undefined);
+  const tileTop = mapTop + table.length * rowHeight + 24;
+  const tileHead = 2 * lineHeight * scale + 3 * lineHeight;
+  const tileHeight = tileHead + cell + 18;
+  const places = placesOf(tiles, pictures.length * classes.length);
+  const tileRows = Math.max(0, ...places.map((place) => place.row + 1));
+  const footTop = tileTop + tileRows * tileHeight + 10;
   const sheet = new Sheet(width, footTop + textHeight(1, scale) + margin);
 
   sheet.text(['What speaks for the cat, what for the dog?'], margin, margin, ink, 3);
@@ -117,10 +125,10 @@ export function contactSheet(result: DemoResult): {
     });
   });
 
-  rows.forEach((row, r) => {
+  table.forEach((row, r) => {
     const y = mapTop + r * rowHeight;
     const names = wrapText(row.title, labelWidth - 12, scale);
-    const notes = wrapText(noteOf(row), labelWidth - 12, 1);
+    const notes = wrapText(noteOf(row, classes), labelWidth - 12, 1);
     const high = textHeight(names.length, scale) + 10 + textHeight(notes.length, 1);
     const below = sheet.text(names, margin, y + Math.floor((cell - high) / 2));
     sheet.text(notes, margin, below, pale, 1);
@@ -135,8 +143,34 @@ export function contactSheet(result: DemoResult): {
     row.cells.forEach((cells, p) => {
       const start = left(p) + Math.floor((groupWidth - cells.length * (cell + gap) + gap) / 2);
       cells.forEach((one, c) => {
-        drawCell(sheet, one, start + c * (cell + gap), y);
+        if (one) drawCell(sheet, one, start + c * (cell + gap), y);
       });
+    });
+  });
+
+  if (tiles.length > 0) {
+    const only = pictures[tiles[0].picture!].title.toLowerCase();
+    sheet.fill(margin, tileTop - 14, width - 2 * margin, 1, rule);
+    const why = `Methods that ask many times, of ${only}; smaller counts than their own are named`;
+    sheet.text(wrapText(why, labelWidth - 12, scale), margin, tileTop, pale);
+  }
+  tiles.forEach((row, t) => {
+    const cells = shownOf(row);
+    const { column, row: line } = places[t];
+    const x = (i: number) => {
+      const at = column + i;
+      return left(Math.floor(at / classes.length)) + (at % classes.length) * (cell + gap);
+    };
+    const y = tileTop + line * tileHeight;
+    const wide = Math.max(1, cells.length) * (cell + gap) - gap;
+    const names = wrapText(row.title, wide, scale);
+    const notes = row.refusal ? `Does not apply: ${row.refusal}` : noteOf(row, classes);
+    const small = wrapText(notes, wide, 1).slice(0, 3);
+    const high = textHeight(names.length, scale) + 8 + textHeight(small.length, 1);
+    const below = sheet.text(names, x(0), y + tileHead - high - 4);
+    sheet.text(small, x(0), below, pale, 1);
+    cells.forEach((one, i) => {
+      drawCell(sheet, one, x(i), y + tileHead);
     });
   });
 
@@ -152,6 +186,25 @@ export function contactSheet(result: DemoResult): {
     pale,
   );
   return sheet;
+}
+
+/** The maps of a method that is shown on one picture. */
+const shownOf = ({ cells, picture = 0 }: DemoRow): DemoCell[] =>
+  (cells[picture] ?? []).filter((cell) => cell !== undefined);
+
+/** Where tiles go that take a column a map, one after the other, `columns` in a row. */
+function placesOf(
+  tiles: readonly DemoRow[],
+  columns: number,
+): { readonly column: number; readonly row: number }[] {
+  let [column, row] = [0, 0];
+  return tiles.map((tile) => {
+    const wide = Math.max(1, shownOf(tile).length);
+    if (column > 0 && column + wide > columns) [column, row] = [0, row + 1];
+    const place = { column, row };
+    column += wide;
+    return place;
+  });
 }
 
 const legendWidth = 256;
@@ -184,11 +237,16 @@ function drawPrediction(
 }
 
 /** Small print under a method's name. */
-function noteOf({ layers, usesTarget, sameAs }: DemoRow): string {
+function noteOf(
+  { layers, usesTarget, sameAs, given, cells, picture }: DemoRow,
+  classes: DemoResult['classes'],
+): string {
   const where = layers.length === 0 ? [] : [`at ${layers.join(', ')}`];
   const blind = usesTarget ? [] : ['knows no class'];
   const twin = sameAs === undefined ? [] : [`here the same as ${sameAs}`];
-  return [...where, ...blind, ...twin].join('; ');
+  const shown = classes.filter((_, c) => picture !== undefined && cells[picture]?.[c]);
+  const part = usesTarget ? shown.map(({ label }) => `"${label}"`).join(', ') : '';
+  return [part, ...given, ...where, ...blind, ...twin].filter(Boolean).join('; ');
 }
 
 /** A map over its picture; over a map that shows nothing, why. */

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { Command } from 'commander';
 import { explain } from '../cam/explain.js';
 import type { Method } from '../cam/method.js';
-import { methods } from '../cam/registry.js';
+import { methodNamed, methods } from '../cam/registry.js';
 import { classTarget } from '../cam/target.js';
 import { LayerError } from '../errors.js';
 import { encodePng } from '../image/encode-node.js';
@@ -11,6 +11,7 @@ import { Photo, type RgbaImage } from '../image/photo.js';
 import type { Net } from '../net/net.js';
 import { severalPets, singlePet, type ToyPicture, toyPetsClasses } from '../toy/toypets.js';
 import { contactSheet } from './contact-sheet.js';
+import { type DemoChoice, slowChoices, slowDefault, slowPicture } from './demo-choices.js';
 import { demoPage } from './demo-page.js';
 import {
   areAlike,
@@ -18,11 +19,13 @@ import {
   type DemoPicture,
   type DemoResult,
   type DemoRow,
+  mapsOf,
 } from './demo-result.js';
 import { type NetworkFlags, networkOptions, outputDirOption } from './flags.js';
 import { type Io, json } from './io.js';
 import { chooseNetwork, withNet } from './network.js';
 import { checkWritable, OutputFiles } from './output-files.js';
+import { unitOf } from './pace.js';
 import { packageVersion } from './package.js';
 import { Progress } from './progress.js';
 import { topFive } from './top-five.js';
@@ -31,6 +34,9 @@ type DemoFlags = Pick<NetworkFlags, 'adapter' | 'json'> & { readonly outputDir: 
 
 /** Pixels of a side: more than the network sees (112), so that overlays look sharp, and small enough for a sheet of all maps. */
 const size = 160;
+
+/** What a batch of masked copies may take on a software adapter: 16 of them, so that one set of pipelines, slow to compile there, serves all methods. */
+const batchBytes = 10 * 2 ** 20;
 
 const [cat, dog] = [toyPetsClasses.indexOf('cat'), toyPetsClasses.indexOf('dog')];
 
@@ -72,8 +78,13 @@ async function runDemo(flags: DemoFlags, io: Io): Promise<void> {
     try {
       for (const [j, job] of jobs.entries()) {
         progress.update(j, job.title);
-        const made = await explainAll({ net, pictures, photos, job, signal: io.signal });
-        logits ??= made.logits;
+        const onProgress = (done: number, total: number) =>
+          progress.update(j, `${job.title}: ${done} of ${total} ${unitOf(job.method)}`);
+        const made = await explainAll({
+          ...{ net, pictures, photos, job, onProgress },
+          signal: io.signal,
+        });
+        if (made.row.picture === undefined) logits ??= made.logits;
         const twin = rows.find((row) => areAlike(row, made.row));
         rows.push({ ...made.row, sameAs: twin?.sameAs ?? twin?.title });
       }
@@ -96,24 +107,45 @@ async function runDemo(flags: DemoFlags, io: Io): Promise<void> {
   });
 }
 
-/** A method, with the layers it is to explain. */
-interface Job {
+/** A method, with what it is asked. */
+interface Job extends DemoChoice {
   readonly method: Method;
   readonly title: string;
   /** Of its files. */
   readonly stem: string;
-  readonly layer?: readonly string[];
+  readonly layers?: readonly string[];
+  /** Indices of the pictures it explains. */
+  readonly pictures: readonly number[];
 }
 
-/** Every method at the network's own layer; those that fuse layers once more over one layer of each resolution. */
+/**
+ * Every method at the network's own layer, on all pictures, those that fuse layers once more over one layer of each resolution; then methods that
+ * take long, on one picture.
+ */
 function jobsFor(net: Net): Job[] {
-  return [...methods.values()].flatMap((method) => {
-    const one: Job = { method, title: method.title, stem: method.name };
-    if (method.layers !== 'many') return [one];
-    const layer = stagesOf(net);
-    const many = { title: `${method.title}, ${layer.length} layers`, stem: `${method.name}-fused` };
-    return [one, { method, ...many, layer }];
-  });
+  const all = scenes.map((_, p) => p);
+  const isSlow = ({ name, passes }: Method) => passes === 'many' || name in slowChoices;
+  const quick = [...methods.values()].filter((method) => !isSlow(method));
+  const slow = [...methods.values()].filter(isSlow).map(({ name }) => name);
+  const chosen = Object.keys(slowChoices).filter((name) =>
+    methods.has(name.replace(/^enhanced-/, '')),
+  );
+  return [
+    ...quick.flatMap((method): Job[] => {
+      const one = { method, title: method.title, stem: method.name, pictures: all };
+      if (method.layers !== 'many') return [one];
+      const layers = stagesOf(net);
+      const title = `${method.title}, ${layers.length} layers`;
+      return [one, { method, title, stem: `${method.name}-fused`, layers, pictures: all }];
+    }),
+    ...[...new Set([...chosen, ...slow])].map((name): Job => {
+      const method = methodNamed(name);
+      const choice = slowChoices[name] ?? slowDefault;
+      const layers = choice.layer === undefined ? undefined : [choice.layer];
+      const pictures = all.filter((p) => scenes[p].name === slowPicture);
+      return { method, title: method.title, stem: name, pictures, ...choice, layers };
+    }),
+  ];
 }
 
 /** The last layer of each resolution: what is pooled, and the network's own layer. */
@@ -130,22 +162,30 @@ interface Batch {
   readonly photos: readonly Photo[];
   readonly job: Job;
   readonly signal: AbortSignal | undefined;
+  readonly onProgress: (done: number, total: number) => void;
 }
 
-/** One method over all pictures, a batch for each class. */
+/** One method over its pictures, a batch for each class. */
 async function explainAll(batch: Batch): Promise<{ row: DemoRow; logits?: Float32Array }> {
-  const { photos, job, signal } = batch;
+  const { net, photos, job, signal } = batch;
   const { name, paper, usesTarget } = job.method;
-  const row = { method: name, title: job.title, paper, usesTarget };
+  const given = Object.entries(job.options ?? {}).map(([option, value]) => `${option}=${value}`);
+  const picture = job.pictures.length < photos.length ? job.pictures[0] : undefined;
+  const row = { method: name, title: job.title, paper, usesTarget, given, picture };
   try {
-    const made: ClassMaps[] = [];
+    const made: (ClassMaps | undefined)[] = [];
     for (const classId of usesTarget ? [cat, dog] : [cat]) {
       signal?.throwIfAborted();
-      made.push(await explainClass(batch, classId));
+      const isAsked = job.classes?.includes(net.label(classId)) ?? true;
+      made.push(isAsked ? await explainClass(batch, classId) : undefined);
     }
-    const [{ layers, options, logits }] = made;
-    const cells = photos.map((_, n) => made.map((maps) => maps.cells[n]));
-    const timeMs = made.reduce((sum, maps) => sum + maps.timeMs, 0) / made.length;
+    const maps = made.filter((one) => one !== undefined);
+    const [{ layers, options, logits }] = maps;
+    const cells = photos.map((_, p) => {
+      const n = job.pictures.indexOf(p);
+      return n < 0 ? [] : made.map((one) => one?.cells[n]);
+    });
+    const timeMs = maps.reduce((sum, one) => sum + one.timeMs, 0) / maps.length;
     return { row: { ...row, layers, options, timeMs, cells }, logits };
   } catch (error) {
     // Not every method fits every network: the page says so, and the others go on.
@@ -156,7 +196,7 @@ async function explainAll(batch: Batch): Promise<{ row: DemoRow; logits?: Float3
   }
 }
 
-/** The maps of one class, a cell for each picture. */
+/** The maps of one class, a cell for each of the job's pictures. */
 interface ClassMaps extends Pick<DemoRow, 'layers' | 'options' | 'timeMs'> {
   readonly cells: DemoCell[];
   /** [pictures, classes] */
@@ -164,10 +204,20 @@ interface ClassMaps extends Pick<DemoRow, 'layers' | 'options' | 'timeMs'> {
 }
 
 async function explainClass(batch: Batch, classId: number): Promise<ClassMaps> {
-  const { net, photos, pictures, job } = batch;
-  const { method, layer, stem } = job;
+  const { net, job, signal, onProgress } = batch;
+  const { method, options, layers: layer, stem } = job;
+  const photos = job.pictures.map((p) => batch.photos[p]);
+  const pictures = job.pictures.map((p) => batch.pictures[p]);
   const start = performance.now();
-  const explained = await explain(net, photos, { method, layer, target: classTarget(classId) });
+  const explained = await explain(net, photos, {
+    method,
+    options,
+    layer,
+    target: classTarget(classId),
+    memoryBytes: net.gpu?.isSoftware ? batchBytes : undefined,
+    signal,
+    onProgress,
+  });
   try {
     const [numbers, logits] = await Promise.all([explained.summaries(), explained.logits.read()]);
     const timeMs = performance.now() - start;
@@ -229,8 +279,8 @@ async function write(result: DemoResult, folder: string, signal?: AbortSignal): 
     for (const [p, { name, png }] of result.pictures.entries()) {
       const files = into(join(folder, name));
       await files.add(photoFile, png);
-      for (const { file, png } of result.rows.flatMap((row) => row.cells[p] ?? [])) {
-        await files.add(file, png);
+      for (const cell of result.rows.flatMap((row) => row.cells[p] ?? [])) {
+        if (cell) await files.add(cell.file, cell.png);
       }
     }
     const files = into(folder);
@@ -262,20 +312,24 @@ function plain(result: DemoResult, folder: string) {
     })),
     results: rows.flatMap(({ method, layers, options, usesTarget, timeMs, cells }) =>
       cells.flatMap((ofPicture, p) =>
-        ofPicture.map(({ file, score, rawMin, rawMax, warnings }, c) => ({
-          picture: pictures[p].name,
-          method,
-          options,
-          layer: layers.join(',') || null,
-          classId: usesTarget ? classes[c].classId : null,
-          label: usesTarget ? classes[c].label : null,
-          score,
-          rawMin,
-          rawMax,
-          timesMs: { explain: Math.round(timeMs) },
-          warnings,
-          file: join(folder, pictures[p].name, file),
-        })),
+        ofPicture.flatMap((cell, c) =>
+          cell
+            ? {
+                picture: pictures[p].name,
+                method,
+                options,
+                layer: layers.join(',') || null,
+                classId: usesTarget ? classes[c].classId : null,
+                label: usesTarget ? classes[c].label : null,
+                score: cell.score,
+                rawMin: cell.rawMin,
+                rawMax: cell.rawMax,
+                timesMs: { explain: Math.round(timeMs) },
+                warnings: cell.warnings,
+                file: join(folder, pictures[p].name, cell.file),
+              }
+            : [],
+        ),
       ),
     ),
     refused: rows.flatMap(({ method, refusal }) => (refusal ? [{ method, why: refusal }] : [])),
@@ -283,7 +337,7 @@ function plain(result: DemoResult, folder: string) {
 }
 
 function told({ rows, totalMs }: DemoResult, { outputDir }: DemoFlags): string {
-  const maps = rows.flatMap(({ cells }) => cells.flat()).length;
+  const maps = rows.flatMap(mapsOf).length;
   const seconds = (totalMs / 1000).toFixed(1);
   return `${maps} maps in ${seconds} s: open ${join(outputDir, pageFile)} or ${join(outputDir, sheetFile)}\n`;
 }

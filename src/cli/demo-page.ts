@@ -35,6 +35,11 @@ caption { text-align: left; font-weight: 600; padding-bottom: .25rem; }
 .maps tbody th { position: sticky; left: 0; min-width: 9rem; max-width: 12rem; text-align: left; background: var(--back); padding: .4rem 1rem .4rem 0; }
 .maps td img { margin: 0 auto; }
 .maps td small { max-width: 10rem; margin: .25rem auto 0; }
+.slow { display: flex; flex-wrap: wrap; gap: 1.5rem 2rem; }
+.slow figure { margin: 0; display: flex; flex-direction: column; justify-content: space-between; max-width: 21rem; }
+.slow figcaption { font-weight: 600; padding-bottom: .3rem; }
+.slow .pair { display: flex; gap: .4rem; }
+.slow .pair small { text-align: center; }
 .scale { display: flex; align-items: center; gap: .6rem; font-size: .9rem; }
 .scale span:nth-child(2) { width: 14rem; height: .9rem; border-radius: 3px; }
 `.trim();
@@ -79,10 +84,14 @@ its map then shows the little that speaks for one. A picture in grey and crossed
 <tr><th scope="col">Method</th>${pictures.map((picture) => classHeads(picture, classes)).join('')}</tr>
 </thead>
 <tbody>
-${rows.map((row) => mapRow(row, result)).join('\n')}
+${rows
+  .filter((row) => row.picture === undefined)
+  .map((row) => mapRow(row, result))
+  .join('\n')}
 </tbody>
 </table>
 </div>
+${slowSection(result)}
 
 <h2>Go on</h2>
 <p>The same for a photo of yours: <code>npx webgpu-cam explain photo.jpg --method grad-cam,layer-cam</code>. The overlays and the pictures stand beside this
@@ -111,6 +120,32 @@ ${image(picture.png, picture.image, `The picture: ${picture.title}`)}
 </figure>`;
 }
 
+/** Methods that are shown on one picture only. */
+function slowSection(result: DemoResult): string {
+  const rows = result.rows.filter((row) => row.picture !== undefined);
+  if (rows.length === 0) return '';
+  const { title } = result.pictures[rows[0].picture!];
+  return `
+<h2>Methods that ask many times</h2>
+<p>These look at hundreds of changed copies of the picture, and take long on a machine without a GPU: they are shown on one picture, &ldquo;${text(title)}&rdquo;, some for one class, and
+with smaller counts than their own where options are named. <code>npx webgpu-cam explain</code> takes each method's own counts.</p>
+<div class="slow">
+${rows.map((row) => slowFigure(row, result)).join('\n')}
+</div>`;
+}
+
+function slowFigure(row: DemoRow, { pictures, classes }: DemoResult): string {
+  const p = row.picture!;
+  const maps = (row.cells[p] ?? []).map((cell, c) => {
+    if (!cell) return '';
+    const name = row.usesTarget ? ` of “${classes[c].label}”` : '';
+    const alt = `${row.title}${name} over the picture: ${pictures[p].title}`;
+    return `<div>${mapOf(cell, alt)}<small>${row.usesTarget ? `“${text(classes[c].label)}”` : ''}</small></div>`;
+  });
+  const body = row.refusal ? `Does not apply: ${text(row.refusal)}` : maps.join('');
+  return `<figure><figcaption>${headOf(row)}</figcaption><div class="pair">${body}</div></figure>`;
+}
+
 const classHeads = ({ logits }: DemoPicture, classes: DemoResult['classes']) =>
   classes
     .map(
@@ -119,16 +154,21 @@ const classHeads = ({ logits }: DemoPicture, classes: DemoResult['classes']) =>
     )
     .join('');
 
+/** A method's name, paper, options and time. */
+function headOf(row: DemoRow): string {
+  const notes = [
+    row.paper,
+    row.given.join(', '),
+    row.layers.length > 0 ? `at ${row.layers.join(', ')}` : '',
+    row.usesTarget ? '' : 'knows no class',
+    row.sameAs === undefined ? '' : `here the same as ${row.sameAs}`,
+    row.refusal ? '' : `${row.timeMs.toFixed(0)} ms${row.usesTarget ? ' a class' : ''}`,
+  ].filter(Boolean);
+  return `${text(row.title)}${notes.map((note) => `<small>${text(note)}</small>`).join('')}`;
+}
+
 function mapRow(row: DemoRow, { pictures, classes }: DemoResult): string {
-  const layers =
-    row.layers.length > 0 ? `<small>at ${row.layers.map(text).join(', ')}</small>` : '';
-  const blind = row.usesTarget ? '' : '<small>knows no class</small>';
-  const twin =
-    row.sameAs === undefined ? '' : `<small>here the same as ${text(row.sameAs)}</small>`;
-  const time = row.refusal
-    ? ''
-    : `<small>${row.timeMs.toFixed(0)} ms${row.usesTarget ? ' a class' : ''}</small>`;
-  const head = `<th scope="row">${text(row.title)}<small>${text(row.paper)}</small>${layers}${blind}${twin}${time}</th>`;
+  const head = `<th scope="row">${headOf(row)}</th>`;
   if (row.refusal) {
     const columns = pictures.length * classes.length;
     return `<tr>${head}<td colspan="${columns}">Does not apply: ${text(row.refusal)}</td></tr>`;
@@ -136,6 +176,7 @@ function mapRow(row: DemoRow, { pictures, classes }: DemoResult): string {
   const cells = row.cells.map((ofPicture, p) =>
     ofPicture
       .map((cell, c) => {
+        if (!cell) return '<td></td>';
         const target = row.usesTarget ? ` of “${classes[c].label}”` : '';
         const span = ofPicture.length === 1 ? ` colspan="${classes.length}"` : '';
         return `<td${span}${c === 0 ? ' class="first"' : ''}>${mapOf(cell, `${row.title}${target} over the picture: ${pictures[p].title}`)}</td>`;

@@ -39,8 +39,12 @@ export interface DemoRow {
   readonly usesTarget: boolean;
   /** Of a batch of all pictures, one class, until the maps could be read. */
   readonly timeMs: number;
-  /** By picture, then by class; empty if the method does not apply. */
-  readonly cells: readonly (readonly DemoCell[])[];
+  /** By picture, then by class, undefined for what is not shown; empty if the method does not apply, or not to the picture. */
+  readonly cells: readonly (readonly (DemoCell | undefined)[])[];
+  /** Options that are not the method's own, as the command takes them: `masks=80`. */
+  readonly given: readonly string[];
+  /** Index of the only picture it is shown on; undefined if on all. */
+  readonly picture?: number | undefined;
   /** Title of an earlier row that no eye can tell from this one: some formulas agree on some networks. */
   readonly sameAs?: string;
   /** Why the method does not apply to this network. */
@@ -61,9 +65,13 @@ export interface DemoCell {
   readonly warnings: readonly string[];
 }
 
+/** All maps of a row. */
+export const mapsOf = ({ cells }: DemoRow): DemoCell[] =>
+  cells.flat().filter((cell) => cell !== undefined);
+
 /** Whether two rows show the same maps, but for rounding of colours. */
 export function areAlike(a: DemoRow, b: DemoRow): boolean {
-  const [x, y] = [a.cells.flat(), b.cells.flat()];
+  const [x, y] = [mapsOf(a), mapsOf(b)];
   return x.length > 0 && x.length === y.length && x.every((cell, i) => looksLike(cell, y[i]));
 }
 

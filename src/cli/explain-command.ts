@@ -6,6 +6,7 @@ import { optionsOf } from '../cam/options.js';
 import type { Prediction } from '../cam/predict.js';
 import type { Profile } from '../cam/profiles.js';
 import { methodNamed } from '../cam/registry.js';
+import { slidingWindow } from '../cam/sliding-window.js';
 import { classTarget, probabilityTarget, type Target, topFiveTarget } from '../cam/target.js';
 import { LayerError, TargetError } from '../errors.js';
 import type { Gpu } from '../gpu/device.js';
@@ -34,6 +35,7 @@ import { decodeFile, distinct, type ImageFile, imageFiles } from './images.js';
 import { type Io, json } from './io.js';
 import { type ChosenNetwork, chooseNetwork, withNet } from './network.js';
 import { checkWritable, OutputFiles } from './output-files.js';
+import { Pace, unitOf } from './pace.js';
 import { packageVersion } from './package.js';
 import { Progress } from './progress.js';
 import { shortly, topFive } from './top-five.js';
@@ -44,6 +46,7 @@ interface ExplainFlags extends NetworkFlags, ImageFlags {
   readonly topFive?: boolean;
   readonly probability?: boolean;
   readonly method?: readonly MethodChoice[];
+  readonly enhance?: boolean;
   readonly profile: Profile;
   readonly seed?: string;
   readonly outputDir: string;
@@ -126,8 +129,14 @@ export function explainCommand(io: Io): Command {
     .addOption(
       new Option(
         '--method <name>',
-        'method, or several by commas, with options as in name:key=value,key=value (default: grad-cam)',
+        'method, or several by commas, with options as in name:key=value,key=value; enhanced-... and smooth-... wrap one (default: grad-cam)',
       ).argParser(methodChoices),
+    )
+    .addOption(
+      new Option(
+        '--enhance',
+        'sharpen every method by a sliding window: grad-cam as enhanced-grad-cam',
+      ),
     )
     .addOption(profileOption())
     .addOption(new Option('--seed <seed>', 'seed of the methods that have one'))
@@ -139,9 +148,10 @@ export function explainCommand(io: Io): Command {
         .default(0.5),
     )
     .addOption(
-      new Option('--memory <MiB>', 'what one batch of masked copies may take on the GPU').argParser(
-        mebibytes,
-      ),
+      new Option(
+        '--memory <MiB>',
+        'what one batch of masked copies may take on the GPU (default: a quarter of its largest buffer)',
+      ).argParser(mebibytes),
     )
     .addOption(new Option('--npy-raw', 'also write the map before normalisation'))
     .action(async (images: string[], flags: ExplainFlags) => {
@@ -166,10 +176,10 @@ async function explainImages(
     const progress = new Progress(io.stderr, 'explaining', files.length * jobs.length, 'maps');
     try {
       for (const [i, file] of files.entries()) {
-        const onJob = (j: number, share = 0) =>
+        const onJob = (j: number, share = 0, pace = '') =>
           progress.update(
-            i * jobs.length + j,
-            `${file.path} ${jobs[j].stem}${share > 0 ? ` ${Math.round(100 * share)} %` : ''}`,
+            i * jobs.length + j + share,
+            `${file.path} ${jobs[j].stem}${pace && `: ${pace}`}`,
           );
         const folder = join(flags.outputDir, file.name);
         const run = { net, gpu, chosen, jobs, flags, io, file, folder, onJob };
@@ -197,11 +207,15 @@ async function explainImages(
 function methodsOf(flags: ExplainFlags): (MethodChoice & { method: Method })[] {
   const choices = flags.method ?? [{ name: 'grad-cam', options: {} }];
   return choices.map(({ name, options }) => {
-    const method = methodNamed(name);
+    const asked = methodNamed(name);
+    const method =
+      flags.enhance && !asked.name.startsWith('enhanced-') ? slidingWindow(asked) : asked;
     const all: Record<string, string> = { ...options };
-    if (flags.seed !== undefined && method.options.seed) all.seed ??= flags.seed;
+    for (const seed of ['seed', 'noiseSeed']) {
+      if (flags.seed !== undefined && method.options[seed]) all[seed] ??= flags.seed;
+    }
     optionsOf(method, all, flags.profile);
-    return { name, method, options: all };
+    return { name: method.name, method, options: all };
   });
 }
 
@@ -257,8 +271,8 @@ interface ImageRun {
   readonly file: ImageFile;
   /** Where its results go. */
   readonly folder: string;
-  /** Called before each job. */
-  readonly onJob: (index: number, share?: number) => void;
+  /** Called before each job, and as a long one proceeds: with the share that is done, and how far it is in words. */
+  readonly onJob: (index: number, share?: number, pace?: string) => void;
 }
 
 async function explainImage(run: ImageRun): Promise<Summary> {
@@ -274,12 +288,10 @@ async function explainImage(run: ImageRun): Promise<Summary> {
     for (const [j, job] of jobs.entries()) {
       io.signal?.throwIfAborted();
       run.onJob(j);
-      const made = await explainJob(job, run, (share) => run.onJob(j, share), {
-        image,
-        photo,
-        files,
-        top5,
-      });
+      const pace = new Pace(unitOf(job.method));
+      const onProgress = (done: number, all: number) =>
+        run.onJob(j, done / all, pace.tell(done, all));
+      const made = await explainJob(job, run, onProgress, { image, photo, files, top5 });
       top5 = made.top5;
       results.push(made.result);
     }
@@ -310,7 +322,7 @@ async function explainImage(run: ImageRun): Promise<Summary> {
 async function explainJob(
   job: Job,
   { net, gpu, flags, io }: ImageRun,
-  onJob: (share: number) => void,
+  onProgress: (done: number, all: number) => void,
   given: {
     readonly image: RgbaImage;
     readonly photo: Photo;
@@ -329,7 +341,7 @@ async function explainJob(
     profile: flags.profile,
     memoryBytes: flags.memory === undefined ? undefined : flags.memory * 2 ** 20,
     signal: io.signal,
-    onProgress: (done, total) => onJob(done / total),
+    onProgress,
   };
   const explained = await explain(net, given.photo, how);
   try {
@@ -366,7 +378,7 @@ async function explainJob(
 
     const { info } = explained;
     const classId = job.classId === undefined ? top5[0].classId : job.classId;
-    const { seed } = info.options;
+    const { seed = info.options.noiseSeed } = info.options;
     const result: ResultSummary = {
       method: method.name,
       options: info.options,

@@ -107,7 +107,7 @@ export function fraction(value: string): number {
 export function mebibytes(value: string): number {
   const number = Number(value);
   if (value.trim() === '' || !(number > 0 && Number.isFinite(number))) {
-    throw new InvalidArgumentError('Should be a number of MiB above 0.');
+    throw new InvalidArgumentError('Should be a number of MiB above 0 (one copy is always made).');
   }
   return number;
 }

@@ -25,13 +25,13 @@ export class Progress {
     this.#timer.unref();
   }
 
-  /** Tells how many units are done, and what is being worked on. */
+  /** Tells how many units are done (fractions move the bar only), and what is being worked on. */
   update(done: number, note = '', total = this.total): void {
     this.#done = done;
     this.#note = note;
     this.total = total;
     this.#bar?.setTotal(total ?? 0);
-    this.#bar?.update(done, { note });
+    this.#bar?.update(done, this.#words());
   }
 
   /** Takes the bar away while something else is printed. */
@@ -49,14 +49,18 @@ export class Progress {
     this.#bar = undefined;
   }
 
+  #words(): { whole: number; note: string } {
+    return { whole: Math.floor(this.#done), note: this.#note };
+  }
+
   #show(): void {
     this.#bar = new cliProgress.SingleBar({
-      format: `${this.title} {bar} {value}/{total}${this.unit && ` ${this.unit}`} {duration_formatted} {note}`,
+      format: `${this.title} {bar} {whole}/{total}${this.unit && ` ${this.unit}`} {duration_formatted} {note}`,
       stream: this.sink as unknown as NodeJS.WritableStream,
       clearOnComplete: true,
       hideCursor: true,
       barsize: 24,
     });
-    this.#bar.start(this.total ?? 0, this.#done, { note: this.#note });
+    this.#bar.start(this.total ?? 0, this.#done, this.#words());
   }
 }

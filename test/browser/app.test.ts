@@ -97,6 +97,44 @@ describe.skipIf(noChrome && !process.env.CI)('the page of `npm run page`', () =>
     expect(await canvas('original')).toMatchObject({ width: 224, height: 224 });
   });
 
+  test('a perturbation method with options, sharpened, and cancelled', async () => {
+    await page.selectOption('#network', 'toy_alexnet');
+    await settled(': score');
+    const groups = await page
+      .locator('#method optgroup')
+      .evaluateAll((list) => list.map((group) => (group as HTMLOptGroupElement).label));
+    expect(groups).toEqual(['By activations and gradients', 'By perturbation (slower)']);
+    await page.locator('#explain').evaluate(() => (document.querySelector('details')!.open = true));
+    await page.selectOption('#method', 'group-cam');
+    await settled(': score');
+    await page.selectOption('#options select[name=preset]', 'authors');
+    await page.fill('#options input[name=groups]', '4');
+    await page.locator('#options input[name=groups]').blur();
+    await settled(': score');
+    expect(await page.textContent('#overlay-text')).toMatch(/^group-cam of /);
+    expect(await page.locator('#cancel').isDisabled()).toBe(true);
+
+    await page.selectOption('#method', 'grad-cam');
+    await settled(': score');
+    await page.check('#enhance');
+    expect(await page.locator('#options input').count()).toBe(3);
+    await settled(': score');
+    expect(await page.textContent('#overlay-text')).toMatch(/^enhanced-grad-cam of /);
+    await page.uncheck('#enhance');
+    await settled(': score');
+
+    await page.selectOption('#method', 'rise');
+    await page.waitForFunction(() =>
+      /RISE: \d+ of 4000 masks/.test(document.getElementById('status')!.textContent!),
+    );
+    expect(await page.locator('#progress').isVisible()).toBe(true);
+    await page.click('#cancel');
+    await settled('Cancelled');
+    expect(await page.locator('#progress').isVisible()).toBe(false);
+    await page.selectOption('#method', 'grad-cam');
+    await settled(': score');
+  });
+
   test('what cannot be done is said in one line', async () => {
     await page.fill('#class', '99');
     await page.locator('#class').blur();

@@ -1,6 +1,8 @@
-import { existsSync, mkdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { join, parse } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { encodePng } from '../../src/image/encode-node.js';
+import { parseNpy } from '../../src/image/npy.js';
 import { write, writePhoto, writeTinyVgg } from './fixtures.js';
 import { noAdapter, run, scratch } from './run-cli.js';
 
@@ -99,6 +101,59 @@ const cases: [name: string, argv: string[], line: RegExp][] = [
     ['explain', photo, ...net, '--class-id', '1', '--top-five'],
     /'--top-five' cannot be used with option '--class-id/,
   ],
+  [
+    'an unknown method under a wrapper',
+    ['explain', photo, ...net, '--method', 'enhanced-gradcam'],
+    /no method gradcam: nearest are grad-cam/,
+  ],
+  [
+    'an unknown preset',
+    ['explain', photo, ...net, '--method', 'score-cam:preset=theirs'],
+    /score-cam: no preset theirs: there are paper, authors, pytorch-grad-cam/,
+  ],
+  [
+    'a preset of a method that has none',
+    ['explain', photo, ...net, '--method', 'rise:preset=paper'],
+    /rise: no preset paper: it has none/,
+  ],
+  [
+    "a window's option without a window",
+    ['explain', photo, ...net, '--method', 'grad-cam:window=32'],
+    /grad-cam: no option window/,
+  ],
+  [
+    'a window larger than the image',
+    ['explain', photo, ...net, '--method', 'enhanced-grad-cam:window=65'],
+    /a window of 65 pixels should fit into the input of 64 x 64/,
+  ],
+  [
+    'a negative stride',
+    ['explain', photo, ...net, '--enhance', '--method', 'grad-cam:stride=-1'],
+    /enhanced-grad-cam: option stride is "-1", should be a number of at least 0/,
+  ],
+  [
+    'a square larger than the image',
+    ['explain', photo, ...net, '--method', 'occlusion:size=99'],
+    /a square of 99 pixels should fit into the input of 64 x 64/,
+  ],
+  [
+    'no groups',
+    ['explain', photo, ...net, '--method', 'group-cam:groups=0'],
+    /group-cam: option groups is "0", should be a number of at least 1/,
+  ],
+  [
+    'a chance of nothing',
+    ['explain', photo, ...net, '--method', 'rise:p=0'],
+    /rise: option p is "0", should be a number/,
+  ],
+  [
+    'too few samples for the superpixels',
+    ['explain', photo, ...net, '--method', 'kernel-shap:samples=20'],
+    /20, should be at least/,
+  ],
+  ['no memory', ['explain', photo, ...net, '--memory', '0'], /--memory.*above 0/],
+  ['less than no memory', ['explain', photo, ...net, '--memory', '-1'], /--memory.*above 0/],
+  ['memory that is no number', ['explain', photo, ...net, '--memory', '1G'], /--memory.*above 0/],
   ['an unknown profile', ['explain', photo, ...net, '--profile', 'mine'], /--profile.*Allowed/],
   ['an unknown colour map', ['explain', photo, ...net, '--colormap', 'red'], /--colormap.*Allowed/],
   ['an alpha above 1', ['explain', photo, ...net, '--alpha', '1.5'], /from 0 to 1/],
@@ -147,6 +202,98 @@ describe('bad input ends with status 2 and one line', () => {
     expect(status).toBe(2);
     expect(existsSync(out)).toBe(false);
   });
+});
+
+test('MSG-CAM of a class that is never predicted offers to keep all sizes', async () => {
+  const { top5 } = JSON.parse(
+    (await run(['predict', photo, ...net.slice(0, 4), '--json'])).stdout,
+  )[0];
+  const last = String(top5[4].classId);
+  const asked = ['explain', photo, ...net, '--class-id', last, '--method'];
+  const refused = await run([...asked, 'msg-cam:steps=1']);
+  expect(refused.stderr).toMatch(/^webgpu-cam: msg-cam: .*every size \(64 x 64\).*keep=all\n$/);
+  expect(refused).toMatchObject({ status: 2, stdout: '' });
+  expect(existsSync(out)).toBe(false);
+  const kept = await run([...asked, 'msg-cam:steps=1,keep=all']);
+  expect(kept.status).toBe(0);
+  rmSync(out, { recursive: true });
+});
+
+interface Result {
+  readonly warnings: readonly string[];
+  readonly rawMin: number;
+  readonly rawMax: number;
+  readonly map: ReturnType<typeof parseNpy>;
+}
+
+/** What `explain --json` says of one method on one photo. */
+async function resultOf(path: string, ...flags: string[]): Promise<Result> {
+  const { status, stdout } = await run(['explain', path, ...net, ...flags, '--json', '--npy-raw']);
+  expect(status).toBe(0);
+  const [{ results }] = JSON.parse(stdout);
+  const folder = join(out, parse(path).name);
+  const map = parseNpy(readFileSync(join(folder, results[0].files.npy)));
+  rmSync(out, { recursive: true });
+  return { ...results[0], map };
+}
+
+describe('odd input that has an answer', () => {
+  test('more groups than channels are one a channel', async () => {
+    const [many, each] = [
+      await resultOf(photo, '--method', 'group-cam:groups=1000'),
+      await resultOf(photo, '--method', 'group-cam:groups=10'),
+    ];
+    expect(many.map.data).toEqual(each.map.data);
+  });
+
+  test('a stride of 0 is a third of the window', async () => {
+    const [none, third] = [
+      await resultOf(photo, '--method', 'enhanced-grad-cam:window=30,stride=0'),
+      await resultOf(photo, '--method', 'enhanced-grad-cam:window=30,stride=10'),
+    ];
+    expect(none.map.data).toEqual(third.map.data);
+  });
+
+  const grey = write('grey.png', encodePng(new Uint8Array(4 * 64 * 64).fill(127), 64, 64));
+  const counts = [
+    ...['score-cam', 'group-cam', 'ablation-cam', 'enhanced-grad-cam', 'msg-cam:steps=1'],
+    ...['rise:masks=16', 'occlusion:size=32', 'lime:samples=64,segments=9'],
+    ...['kernel-shap:samples=64,segments=9'],
+  ];
+  test.each(counts)('a constant image: %s', async (method) => {
+    const { map, warnings, rawMin, rawMax } = await resultOf(grey, '--method', method);
+    expect(map.data.every((value) => value >= 0 && value <= 1)).toBe(true);
+    expect(Number.isFinite(rawMin) && Number.isFinite(rawMax)).toBe(true);
+    if (map.data.every((value) => value === 0)) expect(warnings).toHaveLength(1);
+    else expect(warnings).toEqual([]);
+  });
+
+  test.each(['grad-cam', 'score-cam', 'group-cam', 'msg-cam:steps=1', 'ablation-cam'])(
+    'a layer of one place: %s',
+    async (method) => {
+      const { map, warnings } = await resultOf(
+        ...([photo, '--network', 'toy_vgg', '--layer-name', 'avgpool'] as const),
+        ...['--method', method, '--weight-path', 'models/toy_vgg.safetensors'],
+      );
+      expect(map.data.every((value) => value >= 0 && value <= 1)).toBe(true);
+      expect(warnings.join()).toMatch(/blank|all zero/);
+    },
+  );
+});
+
+test('a long run that is aborted ends with status 1 and leaves no files', async () => {
+  const abort = new AbortController();
+  const running = run(['explain', photo, ...net, '--method', 'grad-cam,rise:masks=4000,batch=8'], {
+    signal: abort.signal,
+  });
+  const begun = () => existsSync(out);
+  while (!begun()) await new Promise((done) => setTimeout(done, 5));
+  await new Promise((done) => setTimeout(done, 200));
+  abort.abort();
+  const { status, stderr } = await running;
+  expect(stderr).toBe('webgpu-cam: interrupted\n');
+  expect(status).toBe(1);
+  expect(existsSync(out)).toBe(false);
 });
 
 test('a device that is lost on the way ends with status 1 and one line', async () => {

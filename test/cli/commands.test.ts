@@ -43,7 +43,15 @@ describe('methods', () => {
       expect(stdout).toContain(paper);
       for (const option in options) expect(stdout).toContain(`    ${option}=`);
     }
+    expect(stdout).toMatch(/^ {4}preset=authors {2}denoise=none, gains=true$/m);
+    expect(stdout).toMatch(/^enhanced- {2}sliding window\n {4}windows: .*\n {4}window=0 /m);
+    expect(stdout).toMatch(/^smooth- {2}smoothed\n {4}noise: .*\n {4}samples=8 /m);
     const { stdout: printed } = await run(['methods', '--json']);
+    const occlusion = JSON.parse(printed).find((m: { name: string }) => m.name === 'occlusion');
+    const [enhanced, smoothed] = occlusion.wrappers;
+    expect(enhanced.name).toBe('enhanced-occlusion');
+    expect(Object.keys(enhanced.options)).toEqual(['window', 'windowStride', 'cutoff']);
+    expect(smoothed.name).toBe('smooth-occlusion');
     expect(JSON.parse(printed).map((m: { name: string }) => m.name)).toEqual([...methods.keys()]);
     expect(printed).toContain('"default": 0.3');
   });

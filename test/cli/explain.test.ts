@@ -127,6 +127,38 @@ describe('explain', () => {
     expect(of3.data).not.toEqual(of0.data);
   });
 
+  test('--enhance wraps every method, and none twice', async () => {
+    const out = join(scratch, 'enhanced');
+    const { status, stdout } = await run([
+      ...['explain', photo, ...net, '--output-dir', out, '--json', '--enhance', '--seed', 'abc'],
+      ...['--method', 'grad-cam:window=32,stride=16'],
+      ...['--method', 'enhanced-hires-cam:cutoff=0,smooth-grad-cam:samples=2,window=40'],
+    ]);
+    expect(status).toBe(0);
+    const [{ results }] = JSON.parse(stdout);
+    expect(results.map((r: { method: string }) => r.method)).toEqual([
+      'enhanced-grad-cam',
+      'enhanced-hires-cam',
+      'enhanced-smooth-grad-cam',
+    ]);
+    expect(results[0].options).toEqual({ window: 32, stride: 16, cutoff: 35 });
+    expect(results[1].options).toEqual({ window: 0, stride: 0, cutoff: 0 });
+    expect(results[2].options).toMatchObject({ samples: 2, window: 40, noiseSeed: 'abc' });
+    expect(results.map((r: { seed: unknown }) => r.seed)).toEqual([null, null, 'abc']);
+    expect(existsSync(join(out, 'disc', 'enhanced-grad-cam.png'))).toBe(true);
+    expect(readMap(join(out, 'disc', 'enhanced-grad-cam.npy')).shape).toEqual([64, 64]);
+  });
+
+  test('a preset, with an option beside it that wins', async () => {
+    const out = join(scratch, 'preset');
+    const { stdout } = await run([
+      ...['explain', photo, ...net, '--output-dir', out, '--json', '--memory', '0.5'],
+      ...['--method', 'score-cam:preset=paper,weights=score,batch=3'],
+    ]);
+    const [{ options }] = JSON.parse(stdout);
+    expect(options).toEqual({ score: 'logit', weights: 'score', batch: 3 });
+  });
+
   test('the five likeliest classes as one target, and a probability', async () => {
     const out = join(scratch, 'targets');
     const five = await run([
