@@ -14,7 +14,14 @@ const folder = mkdtempSync(join(tmpdir(), 'golden-'));
 const report = join(folder, 'report.jsonl');
 const { status } = spawnSync(
   process.execPath,
-  [vitest, 'run', 'test/golden', 'test/net/real.test.ts', 'test/cam/real.test.ts', ...process.argv.slice(2)],
+  [
+    vitest,
+    'run',
+    'test/golden',
+    'test/net/real.test.ts',
+    'test/cam/real.test.ts',
+    ...process.argv.slice(2),
+  ],
   { stdio: 'inherit', env: { ...process.env, GOLDEN_ALL: '1', GOLDEN_REPORT: report } },
 );
 const lines = existsSync(report) ? readFileSync(report, 'utf8').trim().split('\n') : [];

@@ -14,7 +14,7 @@ import { optionsOf } from './options.js';
 import { type Profile, profiles } from './profiles.js';
 import { methodNamed } from './registry.js';
 import { type MapInfo, SaliencyMap } from './saliency-map.js';
-import { type Demand, sceneOf, stretch } from './scene.js';
+import { type Demand, type Report, sceneOf, stretch } from './scene.js';
 import { classTarget, type Target } from './target.js';
 
 export interface ExplainOptions {
@@ -53,8 +53,8 @@ export async function explain(
   if (!net.gpu)
     throw new LayerError(`explain: ${net.name} has no weights: load them with Net.load`);
   const recorder = Recorder.on(net.gpu);
-  const { outputs, demands, info } = record(recorder, net, input, options);
-  const all = [...outputs, ...demands.map((d) => d.value)];
+  const { outputs, reports, demands, info } = record(recorder, net, input, options);
+  const all = [...outputs, ...[...reports, ...demands].map((d) => d.value)];
   const plan = recorder.plan(all);
   net.gpu.resetPeak();
   let tensors: Tensor[];
@@ -62,8 +62,10 @@ export async function explain(
   if (options.profileTimes) ({ tensors, times } = await recorder.profile(all));
   else tensors = await recorder.run(all, options);
   await checkDemands(net.gpu, demands, tensors);
-  const [map, raw, logits, score, rawRange, mapRange] = tensors;
-  return new SaliencyMap({ map, raw, logits, score, rawRange, mapRange }, info, plan, times);
+  const [map, raw, logits, score, rawRange, mapRange, ...further] = tensors;
+  const numbers = Object.fromEntries(reports.map(({ name }, i) => [name, further[i]]));
+  const owned = { map, raw, logits, score, rawRange, mapRange, numbers };
+  return new SaliencyMap(owned, info, plan, times);
 }
 
 /** Throws the first demand that is not met; frees all tensors then, and the demands' own in any case. */
@@ -91,8 +93,8 @@ async function checkDemands(
 /** What {@link explain} would cost, without running it. */
 export function planExplain(net: Net, input: NetInput, options: ExplainOptions = {}): RunPlan {
   const recorder = new Recorder(net.gpu?.caps ?? coreCaps);
-  const { outputs, demands } = record(recorder, net, input, options);
-  return recorder.plan([...outputs, ...demands.map((d) => d.value)]);
+  const { outputs, reports, demands } = record(recorder, net, input, options);
+  return recorder.plan([...outputs, ...[...reports, ...demands].map((d) => d.value)]);
 }
 
 function record(
@@ -100,7 +102,12 @@ function record(
   net: Net,
   input: NetInput,
   options: ExplainOptions,
-): { outputs: Value[]; demands: readonly Demand[]; info: MapInfo } {
+): {
+  outputs: Value[];
+  reports: readonly Report[];
+  demands: readonly Demand[];
+  info: MapInfo;
+} {
   const { k } = recorder;
   const method =
     typeof options.method === 'object' ? options.method : methodNamed(options.method ?? 'grad-cam');
@@ -113,6 +120,7 @@ function record(
   const [N] = x.shape;
 
   const demands: Demand[] = [];
+  const reports: Report[] = [];
   const scene = sceneOf({
     recorder,
     net,
@@ -124,6 +132,7 @@ function record(
     size: profile.size,
     keepsNegative: profile.keepsNegative,
     demands,
+    reports,
   });
   const { trace } = scene;
   const parts = target.parts.map((part) => {
@@ -146,6 +155,7 @@ function record(
   const rawRange = k(rowRange, { x: raw.reshape([N, raw.size / N]) });
   return {
     outputs: [map, raw, trace.output, parts[0].score, rawRange, mapRange],
+    reports,
     demands,
     info: {
       method,

@@ -1,3 +1,4 @@
+import { backToInput } from './backprop.js';
 import type { Method } from './method.js';
 
 /**
@@ -15,9 +16,5 @@ export const vanillaGradient: Method = {
   finish: 'magnitude',
   passes: 'one',
   usesTarget: true,
-  record: (scene) => {
-    const from = scene.target.node ?? scene.net.graph.output;
-    const { dy } = scene.seed(scene.trace);
-    return scene.trace.backward(from, dy, ['input']).get('input')!;
-  },
+  record: (scene) => backToInput(scene),
 };

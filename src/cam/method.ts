@@ -48,6 +48,8 @@ export interface Scene {
   finish(method: Method, raw: Value): Value;
   /** Lets the explanation fail, once it has run, if an image's element of `value` is not positive: `error` makes what is thrown. Of copies of an image the first counts. */
   demand(value: Value, error: (image: number) => Error): void;
+  /** Puts a number for each image, [N], beside the map: into its summary, under this name. Of copies of the images nothing is reported. */
+  report(name: string, value: Value): void;
   /** What one batch of masked copies may take on the GPU, bytes. */
   readonly memoryBytes: number;
 }

@@ -2,17 +2,23 @@ import { LayerError, nearest } from '../errors.js';
 import { ablationCam } from './ablation-cam.js';
 import { cam } from './cam.js';
 import { cameras } from './cameras.js';
+import { deconvnet } from './deconvnet.js';
 import { eigenCam } from './eigen-cam.js';
 import { extremalPerturbation } from './extremal-perturbation.js';
 import { gradCam } from './grad-cam.js';
 import { gradCamPlusPlus } from './grad-cam-plus-plus.js';
 import { vanillaGradient } from './gradient.js';
+import { gradientXInput } from './gradient-x-input.js';
 import { groupCam } from './group-cam.js';
+import { guidedBackprop } from './guided-backprop.js';
+import { guidedGradCam } from './guided-grad-cam.js';
 import { hiResCam } from './hires-cam.js';
+import { integratedGradients } from './integrated-gradients.js';
 import { isCam } from './is-cam.js';
 import { kernelShap } from './kernel-shap.js';
 import { layerCam } from './layer-cam.js';
 import { lime } from './lime.js';
+import { lrp } from './lrp.js';
 import { meaningfulPerturbation } from './meaningful-perturbation.js';
 import type { Method } from './method.js';
 import { msgCam } from './msg-cam.js';
@@ -22,7 +28,9 @@ import { scoreCam } from './score-cam.js';
 import { slidingWindow } from './sliding-window.js';
 import { smooth } from './smooth.js';
 import { smoothGradCamPlusPlus } from './smooth-grad-cam-plus-plus.js';
+import { smoothGrad } from './smoothgrad.js';
 import { ssCam } from './ss-cam.js';
+import { varGrad } from './vargrad.js';
 import { xGradCam } from './x-grad-cam.js';
 
 /** Every method, by name: what the command, the page and the evaluation offer. */
@@ -50,6 +58,14 @@ export const methods: ReadonlyMap<string, Method> = new Map(
     meaningfulPerturbation,
     extremalPerturbation,
     vanillaGradient,
+    gradientXInput,
+    guidedBackprop,
+    deconvnet,
+    guidedGradCam,
+    smoothGrad,
+    varGrad,
+    integratedGradients,
+    lrp,
   ].map((m) => [m.name, m]),
 );
 

@@ -38,6 +38,8 @@ interface MapTensors {
   /** [N,4]: least, largest, number of non-finite and of non-zero elements of `raw`, and of the map before stretching. */
   readonly rawRange: Tensor;
   readonly mapRange: Tensor;
+  /** [N] each, by name: what the method reports beside its map. */
+  readonly numbers: Readonly<Record<string, Tensor>>;
 }
 
 /** One image's numbers about its map. */
@@ -45,6 +47,8 @@ export interface MapSummary {
   readonly score: number;
   readonly rawMin: number;
   readonly rawMax: number;
+  /** What the method tells beside its map, by name: integrated gradients' `convergenceDelta`, say. */
+  readonly numbers: Readonly<Record<string, number>>;
   /** Why the map should not be trusted, one sentence each; empty if it is fine. */
   readonly warnings: readonly string[];
 }
@@ -76,13 +80,21 @@ export class SaliencyMap {
 
   /** Score, range and warnings of each image's map. */
   async summaries(): Promise<MapSummary[]> {
-    const { score, rawRange, mapRange, logits } = this.#tensors;
-    const [scores, raws, maps, y] = await score.gpu.read([score, rawRange, mapRange, logits]);
+    const { score, rawRange, mapRange, logits, numbers } = this.#tensors;
+    const names = Object.keys(numbers);
+    const [scores, raws, maps, y, ...values] = await score.gpu.read([
+      score,
+      rawRange,
+      mapRange,
+      logits,
+      ...names.map((name) => numbers[name]),
+    ]);
     const classes = y.length / scores.length;
     return Array.from(scores, (value, n) => ({
       score: value,
       rawMin: raws[4 * n],
       rawMax: raws[4 * n + 1],
+      numbers: Object.fromEntries(names.map((name, i) => [name, values[i][n]])),
       warnings: warningsOf(
         this.info,
         [...raws.slice(4 * n, 4 * n + 4)],
@@ -118,7 +130,8 @@ export class SaliencyMap {
   }
 
   destroy(): void {
-    for (const tensor of Object.values(this.#tensors)) (tensor as Tensor).destroy();
+    const { numbers, ...tensors } = this.#tensors;
+    for (const tensor of Object.values({ ...numbers, ...tensors })) tensor.destroy();
   }
 
   [Symbol.dispose](): void {

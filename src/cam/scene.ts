@@ -21,6 +21,13 @@ export interface Demand {
   readonly error: (image: number) => Error;
 }
 
+/** A number for each image that a method gives beside its map. */
+export interface Report {
+  readonly name: string;
+  /** [N] */
+  readonly value: Value;
+}
+
 interface SceneParts extends Pick<ProfileSpec, 'size' | 'keepsNegative'> {
   readonly recorder: Recorder;
   readonly net: Net;
@@ -31,6 +38,8 @@ interface SceneParts extends Pick<ProfileSpec, 'size' | 'keepsNegative'> {
   readonly memoryBytes: number;
   /** Where {@link Scene.demand} puts what it is given. */
   readonly demands: Demand[];
+  /** Where {@link Scene.report} does. */
+  readonly reports?: Report[];
   /** Copies of each of the caller's images, of which the first is demanded of; 1 if they are the images themselves. */
   readonly copies?: number;
   /** The forward pass of `input`, if there is one already. */
@@ -108,6 +117,11 @@ export function sceneOf(parts: SceneParts): OwnScene {
       }),
     finished,
     finish: (method, raw) => finished(method, raw).map,
+    report: (name, value) => {
+      const { copies, reports = [] } = parts;
+      const isKnown = reports.some((r) => r.name === name);
+      if (copies === undefined && !isKnown) reports.push({ name, value });
+    },
     demand: (value, error) => {
       parts.demands.push({ value, copies: parts.copies ?? 1, error });
     },

@@ -35,6 +35,14 @@ export const slowChoices: Readonly<Record<string, DemoChoice>> = {
     options: { steps: 12, rate: 0.4, cells: 14, l1: 0.002 },
     classes: ['dog'],
   },
+  smoothgrad: { options: { copies: 4 }, classes: ['dog'] },
+  vargrad: { options: { copies: 4 }, classes: ['dog'] },
+  'integrated-gradients': { options: { steps: 8, rule: 'middle' }, classes: ['dog'] },
+  'gradient-x-input': { classes: ['dog'] },
+  'guided-backprop': { classes: ['dog'] },
+  deconvnet: { classes: ['dog'] },
+  'guided-grad-cam': { classes: ['dog'] },
+  lrp: { classes: ['dog'] },
   'extremal-perturbation': { options: { steps: 12, rate: 0.4 }, classes: ['dog'] },
 };
 

@@ -1,6 +1,6 @@
 import tree from '../../shaders/reduce/argmax-rows.wgsl';
 import { kernel } from './kernel.js';
-import { rowWidth } from './rows.js';
+import { rowVariants } from './rows.js';
 
 /** Index of each row's largest element, the first of equal ones; a NaN counts as largest. x [N,C] -> index [N] (u32). */
 export const argmaxRows = kernel({
@@ -9,5 +9,5 @@ export const argmaxRows = kernel({
   results: { index: 'N' },
   dtypes: { index: 'u32' },
   flops: ({ N, C }) => N * C,
-  variants: [{ name: 'tree', code: tree, tuning: rowWidth, groups: ({ N }) => N }],
+  variants: rowVariants(tree),
 });

@@ -1,6 +1,6 @@
 import tree from '../../shaders/reduce/extreme-rows.wgsl';
 import { kernel } from './kernel.js';
-import { rowWidth } from './rows.js';
+import { rowVariants } from './rows.js';
 
 /** Largest element of each row; NaN if the row has one. x [N,C] -> y [N]. */
 export const maxRows = kernel({
@@ -9,7 +9,7 @@ export const maxRows = kernel({
   results: { y: 'N' },
   derive: () => ({ LEAST: 0 }),
   flops: ({ N, C }) => N * C,
-  variants: [{ name: 'tree', code: tree, tuning: rowWidth, groups: ({ N }) => N }],
+  variants: rowVariants(tree),
 });
 
 /** Smallest element of each row; NaN if the row has one. x [N,C] -> y [N]. */
@@ -19,5 +19,5 @@ export const minRows = kernel({
   results: { y: 'N' },
   derive: () => ({ LEAST: 1 }),
   flops: ({ N, C }) => N * C,
-  variants: [{ name: 'tree', code: tree, tuning: rowWidth, groups: ({ N }) => N }],
+  variants: rowVariants(tree),
 });

@@ -1,7 +1,7 @@
 import tree from '../../shaders/mask/keeps-class.wgsl';
 import { ShapeError } from '../errors.js';
 import { kernel } from './kernel.js';
-import { rowWidth } from './rows.js';
+import { rowVariants } from './rows.js';
 
 export interface KeepsClassOptions {
   /** Row of the gates to write, and how many they have. */
@@ -28,5 +28,5 @@ export const keepsClass = kernel({
     return { T: rows, ROW: row };
   },
   flops: ({ N, C }) => N * C,
-  variants: [{ name: 'tree', code: tree, tuning: rowWidth, groups: ({ N }) => N }],
+  variants: rowVariants(tree),
 });

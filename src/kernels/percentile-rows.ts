@@ -1,7 +1,7 @@
 import tree from '../../shaders/rank/percentile-rows.wgsl';
 import { ShapeError } from '../errors.js';
-import { kernel, type Sizes } from './kernel.js';
-import { rowWidth } from './rows.js';
+import { kernel } from './kernel.js';
+import { rowVariants } from './rows.js';
 
 /**
  * A percentile of each row, linear between neighbours, as NumPy's. x [N,C] -> y [N], option `percent` from 0 (least) to 100.
@@ -23,15 +23,5 @@ export const percentileRows = kernel({
     return { PLACE, FRACTION: position - PLACE };
   },
   flops: ({ N, C }) => 5 * N * C,
-  variants: [
-    // Barriers are dear on a CPU, and a row there is one core's work however many lanes it has.
-    {
-      name: 'narrow',
-      code: tree,
-      on: 'software',
-      tuning: () => ({ GX: 4 }),
-      groups: ({ N }: Sizes) => N,
-    },
-    { name: 'tree', code: tree, tuning: rowWidth, groups: ({ N }) => N },
-  ],
+  variants: rowVariants(tree),
 });

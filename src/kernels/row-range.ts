@@ -1,6 +1,6 @@
 import tree from '../../shaders/reduce/row-range.wgsl';
 import { kernel } from './kernel.js';
-import { rowWidth } from './rows.js';
+import { rowVariants } from './rows.js';
 
 /**
  * Range and health of each row. x [N,C] -> range [N,4]: least and largest finite element (0 and 0 if there is none), number of
@@ -11,5 +11,5 @@ export const rowRange = kernel({
   reads: { x: 'N C' },
   results: { range: 'N 4' },
   flops: ({ N, C }) => 2 * N * C,
-  variants: [{ name: 'tree', code: tree, tuning: rowWidth, groups: ({ N }) => N }],
+  variants: rowVariants(tree),
 });

@@ -1,6 +1,6 @@
 import rows from '../../shaders/reduce/softmax-backward.wgsl';
 import { kernel } from './kernel.js';
-import { rowWidth } from './rows.js';
+import { rowVariants } from './rows.js';
 
 /** Gradient of `softmax` from its result y. dy [N,C], y [N,C] -> dx [N,C]. */
 export const softmaxBackward = kernel({
@@ -9,7 +9,7 @@ export const softmaxBackward = kernel({
   results: { dx: 'N C' },
   derive: () => ({ LOG: 0 }),
   flops: ({ N, C }) => 4 * N * C,
-  variants: [{ name: 'tree', code: rows, tuning: rowWidth, groups: ({ N }) => N }],
+  variants: rowVariants(rows),
 });
 
 /** Gradient of `logSoftmax` from its result y. dy [N,C], y [N,C] -> dx [N,C]. */
@@ -19,5 +19,5 @@ export const logSoftmaxBackward = kernel({
   results: { dx: 'N C' },
   derive: () => ({ LOG: 1 }),
   flops: ({ N, C }) => 4 * N * C,
-  variants: [{ name: 'tree', code: rows, tuning: rowWidth, groups: ({ N }) => N }],
+  variants: rowVariants(rows),
 });

@@ -1,6 +1,6 @@
 import rows from '../../shaders/reduce/softmax.wgsl';
 import { kernel } from './kernel.js';
-import { rowWidth } from './rows.js';
+import { rowVariants } from './rows.js';
 
 /** Each row as probabilities, whatever the size of its numbers. x [N,C] -> y [N,C]. */
 export const softmax = kernel({
@@ -9,7 +9,7 @@ export const softmax = kernel({
   results: { y: 'N C' },
   derive: () => ({ LOG: 0 }),
   flops: ({ N, C }) => 5 * N * C,
-  variants: [{ name: 'tree', code: rows, tuning: rowWidth, groups: ({ N }) => N }],
+  variants: rowVariants(rows),
 });
 
 /** Logarithms of each row's softmax. x [N,C] -> y [N,C]. */
@@ -19,5 +19,5 @@ export const logSoftmax = kernel({
   results: { y: 'N C' },
   derive: () => ({ LOG: 1 }),
   flops: ({ N, C }) => 5 * N * C,
-  variants: [{ name: 'tree', code: rows, tuning: rowWidth, groups: ({ N }) => N }],
+  variants: rowVariants(rows),
 });

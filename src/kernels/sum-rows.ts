@@ -1,6 +1,6 @@
 import tree from '../../shaders/reduce/sum-rows.wgsl';
 import { kernel } from './kernel.js';
-import { rowWidth } from './rows.js';
+import { rowVariants } from './rows.js';
 
 /** Sum of each row. x [N,C] -> y [N]. */
 export const sumRows = kernel({
@@ -9,7 +9,7 @@ export const sumRows = kernel({
   results: { y: 'N' },
   derive: () => ({ MEAN: 0 }),
   flops: ({ N, C }) => N * C,
-  variants: [{ name: 'tree', code: tree, tuning: rowWidth, groups: ({ N }) => N }],
+  variants: rowVariants(tree),
 });
 
 /** Mean of each row. x [N,C] -> y [N]. */
@@ -19,5 +19,5 @@ export const meanRows = kernel({
   results: { y: 'N' },
   derive: () => ({ MEAN: 1 }),
   flops: ({ N, C }) => N * C,
-  variants: [{ name: 'tree', code: tree, tuning: rowWidth, groups: ({ N }) => N }],
+  variants: rowVariants(tree),
 });

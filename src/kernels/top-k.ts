@@ -1,7 +1,7 @@
 import tree from '../../shaders/reduce/top-k.wgsl';
 import { ShapeError } from '../errors.js';
 import { kernel } from './kernel.js';
-import { rowWidth } from './rows.js';
+import { rowVariants } from './rows.js';
 
 /**
  * The k largest elements of each row in falling order, of equal ones the first; a NaN counts as largest.
@@ -23,5 +23,5 @@ export const topK = kernel({
     return { K: k };
   },
   flops: ({ N, C, K }) => N * C * K,
-  variants: [{ name: 'tree', code: tree, tuning: rowWidth, groups: ({ N }) => N }],
+  variants: rowVariants(tree),
 });

@@ -1,5 +1,6 @@
 import { LayerError } from '../errors.js';
 import type { Value } from '../gpu/value.js';
+import { positiveReluBackward } from '../kernels/positive-relu-backward.js';
 import type { Graph, Node, OpKind } from './graph.js';
 import { type Op, ops } from './ops.js';
 import type { Trace } from './trace.js';
@@ -32,6 +33,27 @@ export const derivative: Rule = (trace, node, dy, needs) =>
 
 /** Plain backpropagation. */
 export const gradient: RuleSet = [[any, derivative]];
+
+/**
+ * Guided backpropagation: J. T. Springenberg et al., "Striving for Simplicity: The All Convolutional Net", ICLR 2015 workshop, section 3.4. A
+ * ReLU passes on what is above 0, where its input is above 0; the rest is the gradient.
+ */
+export const guided: RuleSet = [
+  [
+    kind('relu'),
+    (trace, node, dy) => [trace.k(positiveReluBackward, { dy, y: trace.value(node.name) })],
+  ],
+  [any, derivative],
+];
+
+/**
+ * The deconvnet: M. D. Zeiler, R. Fergus, "Visualizing and Understanding Convolutional Networks", ECCV 2014, section 2.1. A ReLU passes on what is
+ * above 0, whatever its input was; max-pooling goes back to where its maximum was, the rest is the gradient.
+ */
+export const deconv: RuleSet = [
+  [kind('relu'), (trace, _node, dy) => [trace.k(positiveReluBackward, { dy })]],
+  [any, derivative],
+];
 
 /** @throws LayerError that names the node if no row matches. */
 export function ruleFor(rules: RuleSet, node: Node, graph: Graph): Rule {

@@ -126,8 +126,12 @@ interface Measured {
 
 /** Methods of many passes that are tried here; `npm run localisation` measures all of them. */
 const tried = ['score-cam', 'group-cam', 'msg-cam'];
+/** Of the maps at the pixels one: guided ones hardly depend on the class, and all go back through the whole network. */
+const atPixels = ['gradient'];
 const candidates = [...methods.values()].filter(
-  ({ name, passes }) => passes !== 'many' || tried.includes(name),
+  ({ name, passes, finish }) =>
+    (passes !== 'many' || tried.includes(name)) &&
+    (finish !== 'magnitude' || atPixels.includes(name)),
 );
 const optionsFor = ({ name }: Method) => quickOptions[name] ?? {};
 

@@ -4,6 +4,12 @@ import type { Value } from '../../src/gpu/value.js';
 import { preprocessGeometry, sampleMatrix } from '../../src/image/transform.js';
 import { adaptiveAvgPool2d } from '../../src/kernels/adaptive-avg-pool2d.js';
 import { adaptiveAvgPool2dBackward } from '../../src/kernels/adaptive-avg-pool2d-backward.js';
+import { attention } from '../../src/kernels/attention.js';
+import {
+  attentionOutput,
+  attentionProbabilitiesGradient,
+} from '../../src/kernels/attention-products.js';
+import { attentionBackward, attentionProbabilities } from '../../src/kernels/attention-steps.js';
 import { avgPool2d } from '../../src/kernels/avg-pool2d.js';
 import { avgPool2dBackward } from '../../src/kernels/avg-pool2d-backward.js';
 import { batchNorm2d } from '../../src/kernels/batch-norm2d.js';
@@ -16,6 +22,13 @@ import { conv2d } from '../../src/kernels/conv2d.js';
 import { conv2dBackwardInput } from '../../src/kernels/conv2d-backward-input.js';
 import { conv2dBackwardWeight } from '../../src/kernels/conv2d-backward-weight.js';
 import { blurColumns, blurRows, gaussianWeights } from '../../src/kernels/gaussian-blur.js';
+import { gelu } from '../../src/kernels/gelu.js';
+import { geluBackward } from '../../src/kernels/gelu-backward.js';
+import { layerNorm, layerNormMoments } from '../../src/kernels/layer-norm.js';
+import {
+  layerNormBackward,
+  layerNormBackwardParams,
+} from '../../src/kernels/layer-norm-backward.js';
 import { linear } from '../../src/kernels/linear.js';
 import { linearBackwardInput } from '../../src/kernels/linear-backward-input.js';
 import { linearBackwardWeight } from '../../src/kernels/linear-backward-weight.js';
@@ -209,15 +222,123 @@ export const ops: Readonly<Record<string, Op>> = {
     };
   },
 
-  activations: ({ params }) =>
-    params.fn === 'relu'
-      ? {
-          parts: [
-            { kernel: relu, reads: from({ x: 'x' }), results: { y: 'y' } },
-            { kernel: reluBackward, reads: from({ dy: 'gy', y: 'y' }), results: { dx: 'gx' } },
-          ],
-        }
-      : { notBuilt: [''] },
+  activations: ({ params }) => {
+    if (params.fn === 'relu') {
+      return {
+        parts: [
+          { kernel: relu, reads: from({ x: 'x' }), results: { y: 'y' } },
+          { kernel: reluBackward, reads: from({ dy: 'gy', y: 'y' }), results: { dx: 'gx' } },
+        ],
+      };
+    }
+    if (params.fn === 'gelu') {
+      return {
+        parts: [
+          { kernel: gelu, reads: from({ x: 'x' }), results: { y: 'y' } },
+          { kernel: geluBackward, reads: from({ dy: 'gy', x: 'x' }), results: { dx: 'gx' } },
+        ],
+      };
+    }
+    return { notBuilt: [''] };
+  },
+
+  layernorm: ({ params }) => {
+    const options = { eps: params.eps };
+    return {
+      parts: [
+        {
+          kernel: layerNorm,
+          reads: (read) => {
+            const [x, w, b] = [read('x'), read('w'), read('b')];
+            return x && { x: asRows(x), w, b };
+          },
+          options,
+          results: { y: 'y' },
+        },
+        {
+          kernel: layerNormBackward,
+          reads: (read) => {
+            const [dy, x, w] = [read('gy'), read('x'), read('w')];
+            return dy && x && { dy: asRows(dy), x: asRows(x), w };
+          },
+          options,
+          results: { dx: 'gx' },
+        },
+        {
+          name: 'layerNormMoments, layerNormBackwardParams',
+          record: (r, read) => {
+            const [dy, x] = [constant(r, read('gy'), asRows), constant(r, read('x'), asRows)];
+            const moments = r.k(layerNormMoments, { x }, options);
+            return r.k(layerNormBackwardParams, { dy, x, moments });
+          },
+          results: { dw: 'gw', db: 'gb' },
+        },
+      ],
+    };
+  },
+
+  attention: (c) => {
+    const options = { heads: c.params.heads };
+    const [N, T, D] = c.tensors.x;
+    // The projections around attention, and attention between them.
+    const forward = (r: Recorder, read: Read) => {
+      const x = constant(r, read('x'), asRows);
+      const [w, b] = [constant(r, read('wqkv')), constant(r, read('bqkv'))];
+      const qkv = r.k(linear, { x, w, b }).reshape([N, T, 3 * D]);
+      return { x, w, qkv, p: attentionProbabilities(r, qkv, options) };
+    };
+    const projected = (r: Recorder, read: Read, y: Value) => {
+      const [w, b] = [constant(r, read('wo')), constant(r, read('bo'))];
+      return r.k(linear, { x: y.reshape([N * T, D]), w, b });
+    };
+    const backTo = (r: Recorder, read: Read) => {
+      const gy = constant(r, read('gy'), asRows);
+      return r.k(linearBackwardInput, { dy: gy, w: constant(r, read('wo')) }).reshape([N, T, D]);
+    };
+    return {
+      parts: [
+        {
+          name: 'attention',
+          record: (r, read) => {
+            const { qkv } = forward(r, read);
+            return { y: projected(r, read, r.k(attention, { qkv }, options)) };
+          },
+          results: { y: 'y' },
+        },
+        {
+          name: 'attentionProbabilities, attentionOutput',
+          record: (r, read) => {
+            const { p, qkv } = forward(r, read);
+            return { p, y: projected(r, read, r.k(attentionOutput, { a: p, b: qkv })) };
+          },
+          results: { p: 'p', y: 'y' },
+        },
+        {
+          name: 'attentionProbabilitiesGradient',
+          record: (r, read) => {
+            const { qkv } = forward(r, read);
+            const dy = backTo(r, read);
+            return { dp: r.k(attentionProbabilitiesGradient, { a: dy, b: qkv }, options) };
+          },
+          results: { dp: 'gp' },
+        },
+        {
+          name: 'attentionBackward',
+          record: (r, read) => {
+            const { x, w, p, qkv } = forward(r, read);
+            const dy = attentionBackward(r, { dy: backTo(r, read), qkv, p }, options);
+            const dqkv = dy.reshape([N * T, 3 * D]);
+            return {
+              dx: r.k(linearBackwardInput, { dy: dqkv, w }),
+              dw: r.k(linearBackwardWeight, { x, dy: dqkv }),
+              db: r.k(channelSum, { dy: dqkv.reshape([N * T, 3 * D, 1, 1]) }),
+            };
+          },
+          results: { dx: 'gx', dw: 'gwqkv', db: 'gbqkv' },
+        },
+      ],
+    };
+  },
 
   batchnorm: ({ params }) => {
     const options = params.eps === undefined ? {} : { eps: params.eps };

@@ -59,6 +59,7 @@ const options = (s: Sizes) => ({
   copies: 4,
   first: true,
   mode: 'sum',
+  heads: s.HEADS,
 });
 
 /** Columns of a real map's spectrum that the others mirror. */
@@ -91,6 +92,10 @@ const special: Readonly<Record<string, (sizes: Sizes, full: boolean) => object>>
   fftRowsInverse: ({ W }) => ({ width: W }),
   fftColumnsFiltered: ({ W }) => ({ cutoff: 2, width: W }),
   maskSum: () => ({ start: true }),
+  tokensToMaps: ({ T }) => ({ grid: [2, Math.floor((T - 1) / 2)], first: 1 }),
+  mapsToTokens: ({ H, W }) => ({ tokens: H * W + 3, first: 2 }),
+  tokenGather: ({ T }) => ({ token: T - 1 }),
+  tokenGatherBackward: ({ T }) => ({ token: 1, tokens: T }),
   expandMasks: ({ P, Q }, full) => ({ ...masks(full), outputSize: [P, Q] }),
   maskedConv2d: (_, full) => masks(full),
 };
@@ -125,6 +130,7 @@ function shapeOf(kernelName: string, letters: string, sizes: Sizes): number[] {
     TW: twiddleCount(sizes.W),
     TH: twiddleCount(sizes.H),
     ...{ J: 5, NJ: 5 * sizes.N, E: sizes.T * sizes.N * sizes.K * 2 * 3 },
+    ...{ QKV: 3 * sizes.D, EXTRA: 2, TT: 2 + sizes.H * sizes.W },
     ...{ I: sizes.N, F: 5, FH: sizes.P, FW: sizes.Q, L: 4 },
   };
   return letters.split(' ').map((letter) => {
