@@ -32,9 +32,9 @@ test('checks, measures, writes JSON and compares', async () => {
   const only = ['--only', '^softmax', '--rounds', '2'];
   const first = await bench(...only, '--json', json);
   expect(first.code).toBe(0);
-  expect(first.stdout).toContain('all results match: 0 against the naive variant, 1 kernel cases');
+  expect(first.stdout).toContain('all results match: 1 against the naive variant, 1 kernel cases');
   expect(first.stdout).toMatch(/^times: (timestamp queries|wall clock)/m);
-  expect(first.stdout).toMatch(/% {2}softmax x=1x1000 \(tree\)$/m);
+  expect(first.stdout).toMatch(/% {2}softmax x=1x1000 \(narrow\)$/m);
   const file = JSON.parse(await readFile(json, 'utf8')) as BenchFile;
   expect(file.runtime).toBe(`node ${process.versions.node}`);
   expect(file.adapter).toMatch(/\w/);

@@ -163,6 +163,8 @@ export function inputsOf({ kernel, reads, options: given }: KernelCase): Record<
     },
     // The sides of the size sets are products of 2, 3, 5 and 7: their tables are twice as long.
     t: (_, i) => twiddles(reads.t.shape[0] / 2)[i],
+    // The first masks of the first image; seeds of RISE's, half of whose cells are 1.
+    at: (v, i) => (i < 2 ? 0 : Math.floor(i < 4 ? v * 2 ** 32 : 2 ** 31)),
     variance: (v) => v + 0.5,
     // A mat3 of twelve numbers: a little larger and shifted.
     m: (v, i) => [1.25, 0, 0, 0, 0, 0.75, 0, 0, v, -v, 1, 0][i % 12],
