@@ -1,4 +1,4 @@
-import { platformGpu } from '#platform';
+import { platformGpu, restUntil } from '#platform';
 import { DeviceError } from '../errors.js';
 import { type Caps, capsOf, coreLimits } from './caps.js';
 import { Pipelines } from './pipelines.js';
@@ -121,6 +121,7 @@ export class Gpu {
       abandon = reject;
       this.#onLost.add(reject);
     });
+    const rested = this.isSoftware ? restUntil() : undefined;
     try {
       return await Promise.race([work, lost]);
     } catch (error) {
@@ -129,6 +130,7 @@ export class Gpu {
       throw this.#lostError ?? error;
     } finally {
       this.#onLost.delete(abandon!);
+      rested?.();
     }
   }
 

@@ -9,3 +9,6 @@ export async function platformGpu(): Promise<GPU> {
   }
   return navigator.gpu;
 }
+
+/** A page's event loop sleeps by itself. */
+export const restUntil = (): (() => void) => () => {};

@@ -37,3 +37,39 @@ async function createGpu(): Promise<GPU> {
   }
   return create([]);
 }
+
+/** Sleeps between two looks at the work, ms. */
+const shortestRest = 0.05;
+const longestRest = 1;
+
+let waiting = 0;
+let rest = shortestRest;
+let isTicking = false;
+/** Nobody ever wakes it: waiting for it is sleeping. */
+const bell = new Int32Array(new SharedArrayBuffer(4));
+
+/**
+ * Lets this thread sleep while a software adapter computes, until the returned function is called.
+ *
+ * Dawn looks for results in every turn of the event loop, without pause: a core that the adapter's own threads are in need of. Sleeps grow up to 1 ms,
+ * so that short work stays short; timers and signals wait no longer than that.
+ */
+export function restUntil(): () => void {
+  waiting++;
+  rest = shortestRest;
+  if (!isTicking) setImmediate(tick);
+  isTicking = true;
+  return () => {
+    waiting--;
+  };
+}
+
+function tick(): void {
+  if (waiting === 0) {
+    isTicking = false;
+    return;
+  }
+  Atomics.wait(bell, 0, 0, rest);
+  rest = Math.min(longestRest, 1.2 * rest);
+  setImmediate(tick);
+}
