@@ -1,14 +1,18 @@
-"""Trains toy_alexnet and toy_vgg on ToyPets, measures them, and writes models/*.safetensors.
+"""Trains toy_alexnet, toy_vgg and toy_vit on ToyPets, measures them, and writes models/*.safetensors.
 
   node tools/toypets-dump.mjs DATA --single-train 10000 --several-train 10000 \
                                    --single-test 2000 --several-test 500 --catdog-test 100
   python3 tools/train_toy.py train DATA toy_vgg --epochs 5 --stop 3
   python3 tools/train_toy.py train DATA toy_alexnet --epochs 6
+  node tools/toypets-dump.mjs DATA24 --single-train 24000 --several-train 24000 \
+                                     --single-test 2000 --several-test 500 --catdog-test 100
+  OMP_NUM_THREADS=1 python3 tools/train_toy.py train DATA24 toy_vit --steps 2000 --rate 2e-3 --threads 2
   python3 tools/train_toy.py measure DATA toy_vgg       # accuracy and localisation of the saved weights
   python3 tools/train_toy.py logits DATA                # writes models/toy_logits.json
 
-Needs PyTorch 1.13 or later and NumPy; only whoever retrains the nets needs Python at all. The nets train with
-batch norm, which is folded into the convolutions before they are saved.
+Needs PyTorch 1.13 or later and NumPy; only whoever retrains the nets needs Python at all. The convolutional nets train
+with batch norm, which is folded into the convolutions before they are saved. toy_vit, whose teacher is toy_vgg, was
+trained with PyTorch 2.13.
 """
 import argparse
 import json
@@ -20,6 +24,8 @@ import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional as F
+
+from toy_vit import Muon, Teacher, ToyVit, VitTrainer, begin
 
 MODELS = pathlib.Path(__file__).resolve().parent.parent / "models"
 SIZE = 112
@@ -74,11 +80,18 @@ def toy_vgg(classes, norm):
     return Toy(features, 1, nn.Sequential(nn.Dropout(0.1), nn.Linear(96, classes))), 14
 
 
-NETWORKS = {"toy_alexnet": toy_alexnet, "toy_vgg": toy_vgg}
+def toy_vit(classes, norm):
+    """A vision transformer on 14 x 14 patches; no batch norm, and no index of `features` to explain."""
+    return ToyVit(classes), None
+
+
+NETWORKS = {"toy_alexnet": toy_alexnet, "toy_vgg": toy_vgg, "toy_vit": toy_vit}
 
 
 def folded(net):
     """The state dict of `net` with every batch norm folded into the convolution before it, in float64."""
+    if isinstance(net, ToyVit):
+        return {name: value.detach().clone() for name, value in net.state_dict().items()}
     state = {}
     for i, module in enumerate(net.features):
         if isinstance(module, nn.Sequential):
@@ -147,12 +160,15 @@ def preprocess(rgb):
 def augment(rgb, random):
     """Mirroring, shift, colour, and rectangles wiped out, so that the net learns the whole animal."""
     x = rgb.float() / 255
-    n = len(x)
     if random.random() < 0.5:
         x = x.flip(3)
     dy, dx = random.integers(-7, 8, 2)
     padded = F.pad(x, (7, 7, 7, 7), mode="reflect")
-    x = padded[:, :, 7 + dy : 7 + dy + SIZE, 7 + dx : 7 + dx + SIZE].contiguous()
+    return recoloured(padded[:, :, 7 + dy : 7 + dy + SIZE, 7 + dx : 7 + dx + SIZE].contiguous(), random)
+
+
+def recoloured(x, random):
+    n = len(x)
     gain = torch.from_numpy(random.uniform(0.75, 1.25, (n, 3, 1, 1)).astype(np.float32))
     x = x * gain + torch.from_numpy(random.uniform(-0.08, 0.08, (n, 1, 1, 1)).astype(np.float32))
     for i in np.flatnonzero(random.random(n) < 0.4):
@@ -165,13 +181,17 @@ def augment(rgb, random):
 # ---- training ----
 
 
+def training_data(folder):
+    single, single_target, info = dataset(folder, "single_train")
+    several, several_target, _ = dataset(folder, "several_train")
+    return torch.cat([single, several]), torch.cat([single_target, several_target]), info["classes"]
+
+
 def train(folder, name, epochs, rate, stop):
     torch.manual_seed(7)
     random = np.random.default_rng(7)
-    single, single_target, info = dataset(folder, "single_train")
-    several, several_target, _ = dataset(folder, "several_train")
-    rgb, target = torch.cat([single, several]), torch.cat([single_target, several_target])
-    net, _ = NETWORKS[name](len(info["classes"]), norm=True)
+    rgb, target, classes = training_data(folder)
+    net, _ = NETWORKS[name](len(classes), norm=True)
     net = net.to(memory_format=torch.channels_last)  # 1.4 times faster on a CPU
     batch, total = 64, epochs * (len(rgb) // 64)
     optimiser = torch.optim.AdamW(net.parameters(), lr=rate, weight_decay=1e-2)
@@ -194,12 +214,54 @@ def train(folder, name, epochs, rate, stop):
             schedule.step()
             losses.append(loss.item())
         print(f"{name} epoch {epoch + 1}/{epochs} loss {np.mean(losses):.4f} {time.time() - began:.0f} s", flush=True)
-        save(name, net, info["classes"])
-        saved = saved_net(name, len(info["classes"]))
-        print("  accuracy", accuracy(folder, *saved), flush=True)
-        print("  Grad-CAM", localisation(folder, *saved, "catdog_test", 30)["grad-cam"], flush=True)
+        save_and_check(folder, name, net, classes)
         if epoch + 1 == stop:
             return
+
+
+def train_vit(folder, steps, rate, workers):
+    """Cut-outs of 10 x 10 patches first, whole pictures for the last 15 %; toy_vgg as a teacher: see toy_vit.py."""
+    torch.manual_seed(7)
+    torch.set_num_threads(1)
+    random = np.random.default_rng(7)
+    rgb, target, classes = training_data(folder)
+    sample = preprocess(rgb[torch.from_numpy(random.permutation(len(rgb))[:500])])
+    net = ToyVit(len(classes))
+    begin(net, sample)
+    teacher = Teacher(saved_net("toy_vgg", len(classes))[0], sample)
+    trainer = VitTrainer(net, teacher, recoloured, workers, seed=7)
+    matrices = [p for name, p in net.encoder.layers.named_parameters() if p.dim() == 2]
+    chosen = {id(p) for p in matrices}
+    others = [p for p in trainer.parameters if id(p) not in chosen]
+    optimisers = [
+        Muon(matrices, lr=10 * rate, weight_decay=0.02),
+        torch.optim.AdamW(others, lr=rate, betas=(0.9, 0.98), weight_decay=1e-2),
+    ]
+    rates = [lambda step: min((step + 1) / 60, 1, (steps - step) / (0.7 * steps))] * 2
+    schedules = [torch.optim.lr_scheduler.LambdaLR(o, f) for o, f in zip(optimisers, rates)]
+    began, losses, batch, order = time.time(), [], 32, []
+    for step in range(steps):
+        if len(order) < batch:
+            order = torch.from_numpy(random.permutation(len(rgb)))
+        rows, order = order[:batch], order[batch:]
+        losses.append(trainer.gradients(rgb[rows], target[rows], 10 if step < 0.85 * steps else 14))
+        nn.utils.clip_grad_norm_(others, 5)
+        for optimiser, schedule in zip(optimisers, schedules):
+            optimiser.step()
+            schedule.step()
+        if (step + 1) % 50 == 0:
+            recent = np.mean(losses[-50:], 0).round(3).tolist()
+            print(f"{step + 1}/{steps} losses {recent} {time.time() - began:.0f} s", flush=True)
+        if (step + 1) % 200 == 0:
+            save("toy_vit", net, classes)
+    save_and_check(folder, "toy_vit", net, classes)
+
+
+def save_and_check(folder, name, net, classes):
+    save(name, net, classes)
+    saved = saved_net(name, len(classes))
+    print("  accuracy", accuracy(folder, *saved), flush=True)
+    print("  Grad-CAM", localisation(folder, *saved, "catdog_test", 30)["grad-cam"], flush=True)
 
 
 def save(name, net, classes):
@@ -240,6 +302,22 @@ METHODS = {
 }
 
 
+def explained(net, last, x):
+    """What is explained of one picture, a convolution's map or a transformer's tokens, and the logits behind it."""
+    if isinstance(net, ToyVit):
+        return net.explained(x)
+    A = net.features[: last + 1](x).detach().requires_grad_()
+    return A, net.classifier(torch.flatten(net.avgpool(net.features[last + 1 :](A)), 1))
+
+
+def grid(x):
+    """[1, K, h, w] as [K, h, w]; tokens [1, T, K] likewise, without the class token, the patches where they lie."""
+    if x.dim() == 4:
+        return x[0]
+    side = round((x.shape[1] - 1) ** 0.5)
+    return x[0, 1:].T.reshape(-1, side, side)
+
+
 def localisation(folder, net, last, name, count=100):
     """Over the first `count` two-animal pictures of a set, each animal's map: how much of it lies where.
 
@@ -252,12 +330,11 @@ def localisation(folder, net, last, name, count=100):
     result = {method: [] for method in METHODS}
     for i in chosen[:count]:
         picture = info["pictures"][i]
-        A = net.features[: last + 1](preprocess(rgb[i : i + 1])).detach().requires_grad_()
-        y = net.classifier(torch.flatten(net.avgpool(net.features[last + 1 :](A)), 1))
+        A, y = explained(net, last, preprocess(rgb[i : i + 1]))
         for k, class_id in enumerate(picture["classIds"]):
             (G,) = torch.autograd.grad(y[0, class_id], A, retain_graph=True)
             for method, formula in METHODS.items():
-                raw = formula(A[0].detach(), G[0]).clamp(min=0)
+                raw = formula(grid(A.detach()), grid(G)).clamp(min=0)
                 heat = F.interpolate(raw[None, None], (SIZE, SIZE), mode="bilinear", align_corners=False)[0, 0].numpy()
                 own, other = heat[owners[i] == k + 1].sum(), heat[owners[i] == 2 - k].sum()
                 (x0, y0, x1, y1), (u0, v0, u1, v1) = picture["boxes"][k], picture["boxes"][1 - k]
@@ -304,14 +381,17 @@ if __name__ == "__main__":
     parser.add_argument("data", type=pathlib.Path)
     parser.add_argument("network", choices=sorted(NETWORKS), nargs="?")
     parser.add_argument("--epochs", type=int, default=10)
+    parser.add_argument("--steps", type=int, default=3000, help="toy_vit only, in place of epochs")
     parser.add_argument("--stop", type=int, help="end after this epoch of the schedule")
     parser.add_argument("--rate", type=float, default=3e-3)
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     if options.task != "logits" and options.network is None:
-        parser.error("say which network: toy_alexnet or toy_vgg")
-    if options.task == "train":
+        parser.error(f"say which network: {', '.join(NETWORKS)}")
+    if options.task == "train" and options.network == "toy_vit":
+        train_vit(options.data, options.steps, options.rate, options.threads)
+    elif options.task == "train":
         train(options.data, options.network, options.epochs, options.rate, options.stop)
     elif options.task == "measure":
         measure(options.data, options.network)
