@@ -6,7 +6,9 @@ import {
   classTarget,
   colormapNames,
   crossOut,
+  embeddedNetworks,
   explain,
+  fittingNetworks,
   Gpu,
   type Method,
   methodNamed,
@@ -39,9 +41,6 @@ const classId = element('class', HTMLInputElement);
 const colormap = element('colormap', HTMLSelectElement);
 const alpha = element('alpha', HTMLInputElement);
 const status = element('status', HTMLElement);
-
-/** Networks that come with the page. */
-const embedded = ['toy_alexnet', 'toy_vgg'] as const;
 
 let gpu: Gpu;
 let net: Net | undefined;
@@ -145,6 +144,12 @@ async function explainNow(): Promise<void> {
   }
 }
 
+/** The choice of colours that leaves them to the method: diverging ones for maps with a sign. */
+const byMethod = "the method's";
+
+/** `convergenceDelta` in words. */
+const spelt = (name: string) => name.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
+
 /** Draws a map, and says what was explained. */
 async function show(
   saliency: SaliencyMap,
@@ -153,8 +158,11 @@ async function show(
   start: number,
 ): Promise<void> {
   if (!photo) return;
-  const [{ score, warnings }] = await saliency.summaries();
-  const colours = { colormap: colormap.value as ColormapName, alpha: Number(alpha.value) };
+  const [{ score, numbers, warnings }] = await saliency.summaries();
+  const colours = {
+    colormap: colormap.value === byMethod ? undefined : (colormap.value as ColormapName),
+    alpha: Number(alpha.value),
+  };
   const [, height, width] = saliency.map.shape;
   let overlay = await saliency.overlay(photo, colours);
   let heatmap = await saliency.heatmap(colours);
@@ -168,7 +176,17 @@ async function show(
   const label = bound.label(explained);
   element('overlay-text', HTMLElement).textContent = `${saliency.info.method.name} of ${label}`;
   if (warnings.length > 0) say(warnings.join('; '), true);
-  else say(`${label}: score ${score.toFixed(3)}, ${Math.round(performance.now() - start)} ms`);
+  else {
+    const told = [
+      `score ${score.toFixed(3)}`,
+      ...Object.entries(numbers).map(([name, value]) => `${spelt(name)} ${value.toPrecision(3)}`),
+      ...(saliency.signed
+        ? ['above the middle of the colours speaks for it, below against it']
+        : []),
+      `${Math.round(performance.now() - start)} ms`,
+    ];
+    say(`${label}: ${told.join(', ')}`);
+  }
 }
 
 async function guessAndExplain(): Promise<void> {
@@ -208,8 +226,7 @@ async function useSample(): Promise<void> {
 async function useWeights(file: File): Promise<void> {
   const parsed = parseWeights(new Uint8Array(await file.arrayBuffer()), { name: file.name });
   weights = parsed;
-  const named = parsed.metadata.network ?? fromFileName(file.name);
-  if (named && networks.has(named)) network.value = named;
+  network.value = networkOf(parsed) ?? network.value;
   if (embeddedWeights.has(network.value)) {
     say(`${file.name} is read: now choose its network`);
     return;
@@ -218,11 +235,10 @@ async function useWeights(file: File): Promise<void> {
   await guessAndExplain();
 }
 
-/** The longest network name that a file's name holds. */
-function fromFileName(name: string): string | undefined {
-  return [...networks.keys()]
-    .filter((known) => name.toLowerCase().includes(known))
-    .sort((a, b) => b.length - a.length)[0];
+/** Of the networks that a file's tensors fit, the one that it says it is for. */
+function networkOf(parsed: Weights): string | undefined {
+  const { network: said } = parsed.metadata;
+  return said && networks.has(said) ? said : fittingNetworks(parsed)[0]?.architecture.name;
 }
 
 async function useLabels(file: File): Promise<void> {
@@ -278,7 +294,7 @@ for (const type of ['dragenter', 'dragover', 'dragleave', 'drop'] as const) {
 }
 
 void job('Starting', async () => {
-  fill(network, [...networks.keys()], embedded[0]);
+  fill(network, [...networks.keys()], embeddedNetworks[1]);
   const isPerturbation = ({ passes }: Method) => passes === 'many';
   fillGroups(
     method,
@@ -289,12 +305,12 @@ void job('Starting', async () => {
     'grad-cam',
   );
   showOptions(chosenMethod());
-  fill(colormap, colormapNames, 'jet');
+  fill(colormap, [byMethod, ...colormapNames], byMethod);
   gpu = await Gpu.request();
   element('adapter', HTMLElement).textContent = gpu.isSoftware
     ? `Adapter: ${gpu.adapterName} (software: slow)`
     : `Adapter: ${gpu.adapterName}`;
-  for (const name of embedded) {
+  for (const name of embeddedNetworks) {
     const response = await fetch(`/models/${name}.safetensors`);
     if (!response.ok) throw new Error(`The embedded ${name} is missing from the server`);
     embeddedWeights.set(name, parseWeights(new Uint8Array(await response.arrayBuffer()), { name }));

@@ -9,6 +9,7 @@ import { LayerError, WebgpuCamError } from '../src/errors.js';
 import { judgeMaps, type LocalisationCase, onePetCases, twoPetCases } from '../src/eval/index.js';
 import { Gpu } from '../src/gpu/device.js';
 import { Net } from '../src/net/net.js';
+import { embeddedNetworks } from '../src/net/zoo/index.js';
 import { between, inWords, type LocalisationRow, markdown } from './localisation-table.js';
 
 const allPictures = 200;
@@ -21,7 +22,7 @@ const defaultPictures: Readonly<Record<Method['passes'], number>> = {
 
 export const usageText = `Measures on held-out ToyPets, of which the masks are known, how well each method's maps lie.
 
-  --network NAMES   toy_vgg, toy_alexnet (default both)
+  --network NAMES   toy_vgg, toy_alexnet, toy_vit (default all)
   --methods NAMES   by commas, options as in score-cam:weights=softmax (default all)
   --pictures N      the first N of the 200 with one animal, and half as many of the 100 with two
                     (default all; ${defaultPictures.several} for methods of several passes, ${defaultPictures.many} for those of many)
@@ -30,7 +31,7 @@ export const usageText = `Measures on held-out ToyPets, of which the masks are k
   --write           put the table of all rows at hand into docs/methods.md
   --help            this text`;
 
-const networkNames = ['toy_vgg', 'toy_alexnet'];
+const networkNames: readonly string[] = embeddedNetworks;
 const page = 'docs/methods.md';
 
 /** Maps at once: about as many as share the cost of a submission on any device, and few enough for methods that copy each image. */

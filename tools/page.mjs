@@ -1,6 +1,6 @@
 // `npm run page [-- --port N]`: bundles app/ and serves it on this machine only. What is served is the list below; no
 // other file can be reached.
-import { readFile } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -32,8 +32,9 @@ const files = new Map([
   ['/style.css', ['text/css; charset=utf-8', await file('app/style.css')]],
   ['/main.js', ['text/javascript; charset=utf-8', await script()]],
 ]);
-for (const name of ['toy_alexnet', 'toy_vgg']) {
-  const path = `models/${name}.safetensors`;
+for (const name of (await readdir(new URL('../models', import.meta.url))).sort()) {
+  if (!name.endsWith('.safetensors')) continue;
+  const path = `models/${name}`;
   files.set(`/${path}`, ['application/octet-stream', await file(path)]);
 }
 

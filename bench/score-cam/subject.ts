@@ -7,13 +7,13 @@ import type { RunPlan } from '../../src/gpu/recorder.js';
 import type { Tensor } from '../../src/gpu/tensor.js';
 import { channelSlice } from '../../src/kernels/channel-slice.js';
 import { Net } from '../../src/net/net.js';
-import { networkNamed } from '../../src/net/zoo/index.js';
+import { embeddedNetworks, networkNamed } from '../../src/net/zoo/index.js';
 import { singlePet } from '../../src/toy/toypets.js';
 import { gainOf, hashWeights } from '../../test/support/hash-weights.js';
 import { type StageTimes, stageTimes } from './stages.js';
 
 /** Networks whose trained weights are in the repository. */
-export const trainedNetworks: readonly string[] = ['toy_vgg', 'toy_alexnet'];
+export const trainedNetworks: readonly string[] = embeddedNetworks;
 
 /** Copies in a pass if `batch` are asked for: the engine evens the batches out. */
 export const copiesInPass = (masks: number, batch: number): number =>

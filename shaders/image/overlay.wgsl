@@ -3,7 +3,7 @@
 //   photo [H, W] RGBA8, map [P, Q], m [12] (mat3, three columns of 4), colours [256] RGBA8, alpha [1]   ->   y [H, W] RGBA8
 //
 //   (u, v) = m (w + 1/2, h + 1/2, 1)                     where the photo's pixel lies on the map
-//   y = (1 - alpha) photo + alpha colours[round(255 map(v, u))]
+//   y = (1 - a) photo + a colour,   colour = colours[round(255 map(v, u))], a = alpha times the colour's own opacity
 //
 // The map is interpolated bilinearly between its pixels' centres. Where (u, v) lies off the map (cropped away), or the map is not
 // finite, the photo stays as it is. The photo's own alpha channel is kept. One invocation a pixel of the photo.
@@ -24,6 +24,7 @@ override GX = 64u;
 fn isFinite(v: f32) -> bool { return (bitcast<u32>(v) & 0x7f800000u) != 0x7f800000u; }
 // end
 
+fn opacity(v: u32) -> f32 { return f32(v >> 24u) / 255.0; }
 fn rgb(v: u32) -> vec3f { return vec3f(vec3u(v & 0xffu, (v >> 8u) & 0xffu, (v >> 16u) & 0xffu)); }
 
 // The map at a position inside it, in pixels.
@@ -52,7 +53,7 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u, 
   let value = mapAt(vec2f(u, v));
   if (!isFinite(value)) { return; }
 
-  let colour = rgb(colours[u32(clamp(value, 0.0, 1.0) * 255.0 + 0.5)]);
-  let mixed = vec3u(clamp(mix(rgb(under), colour, alpha[0]), vec3f(0.0), vec3f(255.0)) + 0.5);
+  let colour = colours[u32(clamp(value, 0.0, 1.0) * 255.0 + 0.5)];
+  let mixed = vec3u(clamp(mix(rgb(under), rgb(colour), alpha[0] * opacity(colour)), vec3f(0.0), vec3f(255.0)) + 0.5);
   y[i] = mixed.r | (mixed.g << 8u) | (mixed.b << 16u) | (under & 0xff000000u);
 }

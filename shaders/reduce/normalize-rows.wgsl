@@ -4,11 +4,12 @@
 //
 //   y[n, c] = (x[n, c] - least) / (largest - least)
 //
-// 0 everywhere in a constant row, and for elements that are not finite: y never holds a NaN.
+// 0 everywhere in a constant row, and for elements that are not finite: y never holds a NaN. With SIGNED the largest magnitude and its negative
+// stand for largest and least, so that 1/2 is 0; what was 0 above, a row of zeros and what is not finite, is 1/2.
 
 alias elem = f32;
 
-override N: u32; override C: u32;
+override N: u32; override C: u32; override SIGNED: u32;
 override GX = 64u;
 
 @group(0) @binding(0) var<storage, read> x: array<elem>;
@@ -21,14 +22,14 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u, 
   if (i >= N * C) { return; }
   let row = i / C;
   let v = f32(x[i]);
-  let least = range[row * 4u];
-  let largest = range[row * 4u + 1u];
+  let size = max(abs(range[row * 4u]), abs(range[row * 4u + 1u]));
+  let least = select(range[row * 4u], -size, SIGNED == 1u);
+  let largest = select(range[row * 4u + 1u], size, SIGNED == 1u);
   // A power of two brings numbers near either end of float32 to where differences and quotients are accurate.
-  let size = max(abs(least), abs(largest));
   let scale = select(select(1.0, 0x1p60f, size < 0x1p-60f), 0x1p-60f, size > 0x1p60f);
   let length = largest * scale - least * scale;
   let isFinite = (bitcast<u32>(v) & 0x7f800000u) != 0x7f800000u;
-  var result = 0.0;
+  var result = select(0.0, 0.5, SIGNED == 1u);
   if (isFinite && length > 0.0) { result = clamp((v * scale - least * scale) / length, 0.0, 1.0); }
   y[i] = elem(result);
 }

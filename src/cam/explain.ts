@@ -9,12 +9,12 @@ import { fuseMaps } from '../kernels/fuse-maps.js';
 import { rowRange } from '../kernels/row-range.js';
 import type { Net } from '../net/net.js';
 import { inputValue, type NetInput } from './input.js';
-import type { Method } from './method.js';
+import { isSigned, type Method } from './method.js';
 import { optionsOf } from './options.js';
 import { type Profile, profiles } from './profiles.js';
 import { methodNamed } from './registry.js';
 import { type MapInfo, SaliencyMap } from './saliency-map.js';
-import { type Demand, type Report, sceneOf, stretch } from './scene.js';
+import { amountsOf, type Demand, type Report, sceneOf, stretch } from './scene.js';
 import { classTarget, type Target } from './target.js';
 
 export interface ExplainOptions {
@@ -133,6 +133,7 @@ function record(
     keepsNegative: profile.keepsNegative,
     demands,
     reports,
+    taps: method.taps?.(net.graph),
   });
   const { trace } = scene;
   const parts = target.parts.map((part) => {
@@ -147,9 +148,9 @@ function record(
     let sum: Value | undefined;
     finished.forEach((f, i) => {
       const how = { mode: 'sum', weight: f.part.weight, first: i === 0 } as const;
-      sum = k(fuseMaps, { x: f.map }, how, { into: sum });
+      sum = k(fuseMaps, { x: amountsOf(recorder, method, f.map) }, how, { into: sum });
     });
-    ({ map, range: mapRange } = stretch(recorder, sum!));
+    ({ map, range: mapRange } = stretch(recorder, sum!, isSigned(method)));
   }
   const raw = parts[0].raw;
   const rawRange = k(rowRange, { x: raw.reshape([N, raw.size / N]) });

@@ -1,9 +1,9 @@
 import { LayerError } from '../errors.js';
 import type { Value } from '../gpu/value.js';
 import { fuseMaps } from '../kernels/fuse-maps.js';
-import type { Method, OptionValues, Scene } from './method.js';
+import { isSigned, type Method, type OptionValues, type Scene } from './method.js';
 import { optionsOf } from './options.js';
-import { stretch } from './scene.js';
+import { amountsOf, stretch } from './scene.js';
 import type { Target } from './target.js';
 
 /** One map of a fusion. */
@@ -20,7 +20,8 @@ export interface FusePart {
 }
 
 /**
- * Several maps as one: of methods, of layers, of classes, each finished to 0..1 and added with its weight.
+ * Several maps as one: of methods, of layers, of classes, each finished to 0..1 and added with its weight. Those that have a sign are added as
+ * -1..1; if all have, so does the fusion.
  *
  *   raw = sum over parts i of weight_i map_i
  *
@@ -41,9 +42,11 @@ export function fuse(name: string, parts: readonly FusePart[]): Method {
     paper: [...new Set(parts.map((p) => p.method.paper))].join('; '),
     options: {},
     layers: parts.every((p) => p.method.layers === 'none') ? 'none' : 'one',
-    finish: 'none',
+    finish: parts.every((p) => isSigned(p.method)) ? 'signed' : 'none',
     passes: parts.some((p) => p.method.passes === 'many') ? 'many' : 'several',
     usesTarget: parts.some((p) => p.method.usesTarget),
+    suits: (graph) => parts.every((p) => p.method.suits?.(graph) ?? true),
+    taps: (graph) => parts.flatMap((p) => p.method.taps?.(graph) ?? []),
     record: (scene) => {
       let sum: Value | undefined;
       parts.forEach(({ method, layer, target, weight = 1 }, i) => {
@@ -57,15 +60,16 @@ export function fuse(name: string, parts: readonly FusePart[]): Method {
   };
 }
 
-/** A method's finished map; of a target of several parts the sum of theirs, finished again. */
+/** A method's finished amounts; of a target of several parts the sum of theirs, finished again. */
 function mapOf(scene: Scene, method: Method, values: OptionValues, target?: Target): Value {
-  const mapIn = (own: Scene) => own.finish(method, method.record(own, values));
-  if (!target || target.parts.length === 1) return mapIn(scene);
+  const amountsIn = (own: Scene) => own.amounts(method, method.record(own, values));
+  if (!target || target.parts.length === 1) return amountsIn(scene);
+  const { recorder } = scene;
   let sum: Value | undefined;
   target.parts.forEach((part, i) => {
-    const map = mapIn(scene.about({ target: { ...target, parts: [part] } }));
+    const map = amountsIn(scene.about({ target: { ...target, parts: [part] } }));
     const share = { mode: 'sum', weight: part.weight, first: i === 0 } as const;
-    sum = scene.recorder.k(fuseMaps, { x: map }, share, { into: sum });
+    sum = recorder.k(fuseMaps, { x: map }, share, { into: sum });
   });
-  return stretch(scene.recorder, sum!).map;
+  return amountsOf(recorder, method, stretch(recorder, sum!, isSigned(method)).map);
 }

@@ -14,7 +14,7 @@ export const gradientXInput: Method = {
   paper: 'Shrikumar et al., "Not Just a Black Box", 2016',
   options: {},
   layers: 'none',
-  finish: 'magnitude',
+  finish: 'signed',
   passes: 'one',
   usesTarget: true,
   record: (scene) => scene.recorder.k(multiply, { a: backToInput(scene), b: scene.input }),

@@ -17,6 +17,8 @@ export {
   type Features,
   featuresAt,
   fromGradients,
+  isOfPixels,
+  isSigned,
   type Method,
   type OptionSpec,
   type OptionValues,
@@ -26,7 +28,7 @@ export { optionsOf } from './options.js';
 export { type Prediction, predict } from './predict.js';
 export { type Profile, type ProfileSpec, profiles } from './profiles.js';
 export { methodNamed, methods, wrappers } from './registry.js';
-export { type MapInfo, type MapSummary, SaliencyMap } from './saliency-map.js';
+export { colormapFor, type MapInfo, type MapSummary, SaliencyMap } from './saliency-map.js';
 export { type SlidingWindowOptions, slidingWindow } from './sliding-window.js';
 export { smooth } from './smooth.js';
 export {

@@ -1,13 +1,11 @@
 import { Recorder } from '../gpu/recorder.js';
 import { placeholder, type Value } from '../gpu/value.js';
-import { fuseMaps } from '../kernels/fuse-maps.js';
 import { pathPoints } from '../kernels/path-points.js';
 import { pathSum } from '../kernels/path-sum.js';
-import { sumRows } from '../kernels/sum-rows.js';
 import { backToInput } from './backprop.js';
-import { blurred } from './group-saliency.js';
+import { baselineOf, baselineOptions, reportDelta } from './baseline.js';
 import { batchOption } from './masked-scores.js';
-import { type Method, type OptionValues, type Scene, zeros } from './method.js';
+import type { Method, Scene } from './method.js';
 
 /** Points of the path that are looked at in one pass, for one image: more would not be faster. */
 const mostPoints = 16;
@@ -31,17 +29,11 @@ export const integratedGradients: Method = {
       choices: ['right', 'middle'],
       about: 'where in each step the gradient is taken: at its end, or in its middle',
     },
-    baseline: {
-      default: 'mean',
-      choices: ['mean', 'black', 'blur'],
-      about: 'where the path begins: at the mean colour, black, or the image blurred',
-    },
-    blur: { default: 51, min: 1, about: "side of the baseline's gaussian blur, pixels; odd" },
-    sigma: { default: 50, above: 0, whole: false, about: 'standard deviation of the blur, pixels' },
+    ...baselineOptions,
     ...batchOption,
   },
   layers: 'none',
-  finish: 'magnitude',
+  finish: 'signed',
   passes: 'several',
   usesTarget: true,
   record: (scene, options) => {
@@ -65,34 +57,10 @@ export const integratedGradients: Method = {
       raw = k(pathSum, { g, w, x, base }, { first: begin === 0 }, { into: raw });
     }
     recorder.cut();
-    scene.report('convergenceDelta', missing(scene, raw!, base));
+    reportDelta(scene, raw!, base);
     return raw!;
   },
 };
-
-/** The image I' of each image; undefined for zeros. */
-function baselineOf(scene: Scene, options: OptionValues): Value | undefined {
-  if (options.baseline === 'mean') return undefined;
-  if (options.baseline === 'blur') return blurred(scene, options);
-  const { mean, std } = scene.net.preprocessing;
-  const [N, C, H, W] = scene.input.shape;
-  const data = new Float32Array(N * C * H * W);
-  for (let i = 0; i < N * C; i++) data.fill(-mean[i % C] / std[i % C], i * H * W, (i + 1) * H * W);
-  return scene.recorder.constant(data, [N, C, H, W]);
-}
-
-/** Sum of the attributions less y(I) - y(I'): [N]. */
-function missing(scene: Scene, raw: Value, base: Value | undefined): Value {
-  const { recorder, input, trace } = scene;
-  const { k } = recorder;
-  const [N] = input.shape;
-  const start = scene.on(base ?? zeros(recorder, input.shape), 1);
-  const sum = k(sumRows, { x: raw.reshape([N, raw.size / N]) });
-  const delta = k(fuseMaps, { x: sum }, { mode: 'sum', first: true });
-  const further = { mode: 'sum', first: false } as const;
-  k(fuseMaps, { x: scene.seed(trace).score }, { ...further, weight: -1 }, { into: delta });
-  return k(fuseMaps, { x: start.seed(start.trace).score }, further, { into: delta });
-}
 
 /** Points of each image whose gradients together stay within the scene's memory, from two plans; at least 1. */
 function pointsWithin(scene: Scene): number {

@@ -2,6 +2,7 @@ import { ShapeError } from '../errors.js';
 import type { Caps } from '../gpu/caps.js';
 import { Recorder } from '../gpu/recorder.js';
 import { placeholder, type Value } from '../gpu/value.js';
+import { copyRow } from '../kernels/copy-row.js';
 import { masksAt } from '../kernels/mask-source.js';
 import { repeatRows } from '../kernels/repeat-rows.js';
 import { rowDot } from '../kernels/row-dot.js';
@@ -72,7 +73,13 @@ export function scoresOf(
   const { recorder, net } = scene;
   const [N, ...size] = shape;
   const asked = Number(options.batch ?? 0);
-  const most = asked > 0 ? asked : batchWithin(recorder.caps, net, node, size, scene.memoryBytes);
+  // Where the forward pass starts behind the input, residual paths bring the image's own values past it.
+  const beside = net.graph.beside(node).map((name) => [name, scene.trace.value(name)] as const);
+  const shapes = Object.fromEntries([
+    [node, size],
+    ...beside.map(([n, v]) => [n, v.shape.slice(1)]),
+  ]);
+  const most = asked > 0 ? asked : batchWithin(recorder.caps, net, shapes, scene.memoryBytes);
   const batch = Math.ceil(count / Math.ceil(count / Math.min(most, count)));
   const batches = N * Math.ceil(count / batch);
   if (batches > mostBatches) {
@@ -87,7 +94,16 @@ export function scoresOf(
       // The last batch repeats some copies of the one before: another size would need pipelines of its own.
       const first = Math.min(begin, count - batch);
       const fed = copies({ image, first, count: batch });
-      const y = net.traceFrom(recorder, { [node]: fed }).output;
+      const at = recorder.constant(masksAt(image, 0));
+      const feeds = Object.fromEntries(
+        beside.map(([name, x]) => [
+          name,
+          recorder
+            .k(copyRow, { x: rowPerImage(x), at }, { count: batch })
+            .reshape([batch, ...x.shape.slice(1)]),
+        ]),
+      );
+      const y = net.traceFrom(recorder, { ...feeds, [node]: fed }).output;
       scores = recorder.k(
         selectedScores,
         {
@@ -103,6 +119,9 @@ export function scoresOf(
   recorder.cut();
   return scores!;
 }
+
+/** x [N,...] as rows [N,C]. */
+const rowPerImage = (x: Value): Value => x.reshape([x.shape[0], x.size / x.shape[0]]);
 
 /** All batches are recorded before the first one runs: seconds for as many as this. */
 const mostBatches = 5000;
@@ -129,23 +148,27 @@ export function scoreOf(
 /**
  * Largest batch whose activations and input stay within `bytes`, from two plans; at least 1, at most 64.
  *
- * @param size of one copy at the node it is fed to
+ * @param sizes of one copy at the nodes that it is fed to
  */
 export function batchWithin(
   caps: Caps,
   net: Net,
-  node: string,
-  size: readonly number[],
+  sizes: Readonly<Record<string, readonly number[]>>,
   bytes: number,
 ): number {
   if (!(bytes >= 0)) throw new ShapeError(`memory is ${bytes} bytes, should be 0 or more`);
   const costOf = (batch: number) => {
     const recorder = new Recorder(caps);
-    const fed = placeholder([batch, ...size]);
-    const plan = recorder.plan([net.traceFrom(recorder, { [node]: fed }).output]);
+    const feeds = Object.fromEntries(
+      Object.entries(sizes).map(([node, size]) => [node, placeholder([batch, ...size])]),
+    );
+    const plan = recorder.plan([net.traceFrom(recorder, feeds).output]);
     // Masked copies of images are not in memory; on a software adapter their masks are.
-    const shares = node !== 'input' ? 1 : caps.kind === 'software' ? 1 / size[0] : 0;
-    return plan.arenaBytes + shares * fed.byteLength;
+    const fed = Object.entries(feeds).reduce((sum, [node, { byteLength, shape }]) => {
+      const share = node !== 'input' ? 1 : caps.kind === 'software' ? 1 / shape[1] : 0;
+      return sum + share * byteLength;
+    }, 0);
+    return plan.arenaBytes + fed;
   };
   const one = costOf(1);
   const more = Math.max(1, costOf(2) - one);

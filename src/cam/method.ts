@@ -1,6 +1,7 @@
 import { LayerError } from '../errors.js';
 import type { Recorder } from '../gpu/recorder.js';
 import type { Value } from '../gpu/value.js';
+import type { Graph } from '../net/graph.js';
 import type { Net } from '../net/net.js';
 import type { Trace } from '../net/trace.js';
 import type { Seed, Target, TargetPart } from './target.js';
@@ -44,8 +45,8 @@ export interface Scene {
   on(input: Value, copies: number): Scene;
   /** The same images and forward pass, other layers or another target. */
   about(other: { readonly layers?: readonly string[]; readonly target?: Target }): Scene;
-  /** From a method's raw map to the finished one, [N,H,W] in 0..1. */
-  finish(method: Method, raw: Value): Value;
+  /** From a method's raw map to its finished amounts [N,H,W], to be added to others': in 0..1, or in -1..1 if it {@link isSigned}. */
+  amounts(method: Method, raw: Value): Value;
   /** Lets the explanation fail, once it has run, if an image's element of `value` is not positive: `error` makes what is thrown. Of copies of an image the first counts. */
   demand(value: Value, error: (image: number) => Error): void;
   /** Puts a number for each image, [N], beside the map: into its summary, under this name. Of copies of the images nothing is reported. */
@@ -67,15 +68,32 @@ export interface Method {
   readonly presets?: Readonly<Record<string, OptionValues>>;
   /** How many layers it explains: none (it explains the input), one, or any number. */
   readonly layers: 'none' | 'one' | 'many';
-  /** What becomes of the raw map before it is stretched to 0..1: negative values dropped, magnitudes over channels, or nothing. */
-  readonly finish: 'relu' | 'magnitude' | 'none';
+  /**
+   * What becomes of the raw map before it is stretched to 0..1: negative values dropped; the largest magnitude over channels; the sum over channels,
+   * which keeps its sign (see {@link isSigned}); or nothing.
+   */
+  readonly finish: 'relu' | 'magnitude' | 'signed' | 'none';
   /** Passes through the network it takes: one, several (noisy copies), or many (a masked copy a channel). */
   readonly passes: 'one' | 'several' | 'many';
   /** Whether the raw map depends on the target. */
   readonly usesTarget: boolean;
-  /** Records the raw map: [N,h,w] at the layer's size, or [N,C,H,W] where `finish` is `magnitude`. */
+  /** Whether it can explain a network; default any. For others it is a LayerError. */
+  readonly suits?: (graph: Graph) => boolean;
+  /** Nodes whose own output it asks for beside its layers: they are not merged into what follows them. */
+  readonly taps?: (graph: Graph) => readonly string[];
+  /** Records the raw map: [N,h,w] at the layer's size, or [N,C,H,W] where `finish` is `magnitude` or `signed`. */
   record(scene: Scene, options: OptionValues): Value;
 }
+
+/**
+ * Whether a method's finished map has a sign: 1/2 is 0, what is above speaks for the target, what is below against it, and the largest magnitude
+ * reaches 0 or 1. All others run from least to most.
+ */
+export const isSigned = ({ finish }: Method): boolean => finish === 'signed';
+
+/** Whether a method explains the pixels themselves, each of their channels. */
+export const isOfPixels = ({ finish }: Method): boolean =>
+  finish === 'magnitude' || finish === 'signed';
 
 /** Activations A and gradients G = d target / d A at one layer, [N,K,h,w]. */
 export interface Features {
@@ -146,12 +164,12 @@ export function zeros(recorder: Recorder, shape: readonly number[]): Value {
   return recorder.constant(new Float32Array(shape.reduce((a, b) => a * b)), shape);
 }
 
-/** Activations of a layer. @throws LayerError if they are not a stack of maps. */
+/** Activations of a layer [N,K,h,w]; of tokens, those of patches in their grid. @throws LayerError if they are not a stack of maps. */
 export function activationsAt(trace: Trace, layer: string): Value {
-  const A = trace.value(layer);
-  if (A.shape.length !== 4) {
+  const A = trace.maps(layer);
+  if (!A) {
     throw new LayerError(
-      `layer ${layer} gives [${A.shape}], should be feature maps [N,K,h,w]: choose a convolution, activation or pooling`,
+      `layer ${layer} gives [${trace.value(layer).shape}], should be feature maps [N,K,h,w] or tokens of patches: choose a convolution, activation or pooling, or a block`,
     );
   }
   return A;
@@ -162,5 +180,6 @@ export function featuresAt(scene: Scene, trace: Trace, layer: string): Features 
   const A = activationsAt(trace, layer);
   const from = scene.target.node ?? scene.net.graph.output;
   const { dy } = scene.seed(trace);
-  return { A, G: trace.backward(from, dy, [layer]).get(layer)! };
+  const G = trace.asMaps(layer, trace.backward(from, dy, [layer]).get(layer)!)!;
+  return { A, G };
 }

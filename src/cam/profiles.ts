@@ -32,8 +32,9 @@ export const profiles: Readonly<Record<Profile, ProfileSpec>> = {
     size: 'layer',
   },
   captum: {
-    about: "no ReLU on the map, maps at the layer's size",
-    options: {},
+    about:
+      "no ReLU on the map, maps at the layer's size; DeepLIFT with the gradient of max-pooling",
+    options: { deeplift: { pooling: 'gradient' } },
     keepsNegative: true,
     size: 'layer',
   },

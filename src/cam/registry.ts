@@ -1,10 +1,14 @@
 import { LayerError, nearest } from '../errors.js';
 import { ablationCam } from './ablation-cam.js';
+import { attentionGradCam } from './attention-grad-cam.js';
+import { attentionRollout } from './attention-rollout.js';
 import { cam } from './cam.js';
 import { cameras } from './cameras.js';
 import { deconvnet } from './deconvnet.js';
+import { deepLiftMethod } from './deeplift.js';
 import { eigenCam } from './eigen-cam.js';
 import { extremalPerturbation } from './extremal-perturbation.js';
+import { genericAttention } from './generic-attention.js';
 import { gradCam } from './grad-cam.js';
 import { gradCamPlusPlus } from './grad-cam-plus-plus.js';
 import { vanillaGradient } from './gradient.js';
@@ -23,6 +27,9 @@ import { meaningfulPerturbation } from './meaningful-perturbation.js';
 import type { Method } from './method.js';
 import { msgCam } from './msg-cam.js';
 import { occlusion } from './occlusion.js';
+import { partialLrp } from './partial-lrp.js';
+import { rawAttention } from './raw-attention.js';
+import { relevanceCam } from './relevance-cam.js';
 import { rise } from './rise.js';
 import { scoreCam } from './score-cam.js';
 import { slidingWindow } from './sliding-window.js';
@@ -30,6 +37,7 @@ import { smooth } from './smooth.js';
 import { smoothGradCamPlusPlus } from './smooth-grad-cam-plus-plus.js';
 import { smoothGrad } from './smoothgrad.js';
 import { ssCam } from './ss-cam.js';
+import { transformerAttribution } from './transformer-attribution.js';
 import { varGrad } from './vargrad.js';
 import { xGradCam } from './x-grad-cam.js';
 
@@ -65,7 +73,15 @@ export const methods: ReadonlyMap<string, Method> = new Map(
     smoothGrad,
     varGrad,
     integratedGradients,
+    deepLiftMethod,
     lrp,
+    relevanceCam,
+    rawAttention,
+    attentionRollout,
+    attentionGradCam,
+    genericAttention,
+    partialLrp,
+    transformerAttribution,
   ].map((m) => [m.name, m]),
 );
 

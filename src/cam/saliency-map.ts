@@ -3,6 +3,7 @@ import { Recorder, type RunPlan } from '../gpu/recorder.js';
 import type { Tensor } from '../gpu/tensor.js';
 import type { PassTimes } from '../gpu/timing.js';
 import type { Value } from '../gpu/value.js';
+import type { ColormapName } from '../image/colormap.js';
 import {
   type PaintOptions,
   type Photo,
@@ -12,7 +13,7 @@ import {
 } from '../image/photo.js';
 import type { Preprocessing } from '../image/preprocessing.js';
 import { channelSlice } from '../kernels/channel-slice.js';
-import type { Method, OptionValues } from './method.js';
+import { isSigned, type Method, type OptionValues } from './method.js';
 import type { Profile } from './profiles.js';
 
 /** How a map came about. */
@@ -27,7 +28,7 @@ export interface MapInfo {
 }
 
 interface MapTensors {
-  /** [N,H,W], 0..1 */
+  /** [N,H,W], 0..1; 1/2 is 0 if the method is signed. */
   readonly map: Tensor;
   /** [N,h,w] before ReLU, enlarging and stretching ([N,3,H,W] for pixel gradients); of the first class if there are several. */
   readonly raw: Tensor;
@@ -73,7 +74,12 @@ export class SaliencyMap {
     ({ map: this.map, raw: this.raw, logits: this.logits, score: this.score } = tensors);
   }
 
-  /** The finished maps, [N,H,W] in 0..1, row-major. A map that is all zero or was not finite says so in {@link summaries}. */
+  /** Whether the map has a sign: 1/2 is 0, above speaks for the target, below against it. */
+  get signed(): boolean {
+    return isSigned(this.info.method);
+  }
+
+  /** The finished maps, [N,H,W] in 0..1, row-major; see {@link signed}. A map that is all zero or was not finite says so in {@link summaries}. */
   async read(): Promise<Float32Array> {
     return this.map.read();
   }
@@ -113,20 +119,31 @@ export class SaliencyMap {
     return recorder.k(channelSlice, { x: all }, { k0: n, channels: 1 }).reshape([H, W]);
   }
 
+  /** Options for painting this map: diverging colours if it has a sign, unless others are given. */
+  #paint(options: PaintOptions): PaintOptions {
+    const { method } = this.info;
+    return {
+      signed: isSigned(method),
+      ...options,
+      colormap: options.colormap ?? colormapFor(method),
+    };
+  }
+
   /** Image `n`'s map in colours over its photo: RGBA bytes of the photo's size. */
   async overlay(photo: Photo, options: PaintOptions = {}, n = 0): Promise<Uint8Array> {
     const recorder = Recorder.on(this.map.gpu);
     const map = this.#one(recorder, n);
     return readPainting(
       recorder,
-      paintOverlay(recorder, photo, map, this.info.preprocessing, options),
+      paintOverlay(recorder, photo, map, this.info.preprocessing, this.#paint(options)),
     );
   }
 
   /** Image `n`'s map in colours: RGBA bytes of the map's size. */
   async heatmap(options: PaintOptions = {}, n = 0): Promise<Uint8Array> {
     const recorder = Recorder.on(this.map.gpu);
-    return readPainting(recorder, paintHeatmap(recorder, this.#one(recorder, n), options.colormap));
+    const { colormap } = this.#paint(options);
+    return readPainting(recorder, paintHeatmap(recorder, this.#one(recorder, n), colormap));
   }
 
   destroy(): void {
@@ -138,6 +155,9 @@ export class SaliencyMap {
     this.destroy();
   }
 }
+
+/** The colours that a method's maps are drawn in if no others are asked for: `bwr` for those with a sign, red for and blue against; `jet` for the rest. */
+export const colormapFor = (method: Method): ColormapName => (isSigned(method) ? 'bwr' : 'jet');
 
 /** The likely reasons for a map that shows nothing. */
 function warningsOf(

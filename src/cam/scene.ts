@@ -2,14 +2,16 @@ import { TargetError } from '../errors.js';
 import type { Recorder } from '../gpu/recorder.js';
 import type { Value } from '../gpu/value.js';
 import { maxAbsChannels } from '../kernels/max-abs-channels.js';
+import { mixParts } from '../kernels/mix-parts.js';
 import { normalizeRows } from '../kernels/normalize-rows.js';
 import { relu } from '../kernels/relu.js';
 import { repeatRows } from '../kernels/repeat-rows.js';
 import { resizeBilinear } from '../kernels/resize-bilinear.js';
 import { rowRange } from '../kernels/row-range.js';
+import { weightedSum } from '../kernels/weighted-sum.js';
 import type { Net } from '../net/net.js';
 import type { Trace } from '../net/trace.js';
-import type { Method, Scene } from './method.js';
+import { isSigned, type Method, type Scene } from './method.js';
 import type { ProfileSpec } from './profiles.js';
 import type { Seed, Target, TargetPart } from './target.js';
 
@@ -38,6 +40,8 @@ interface SceneParts extends Pick<ProfileSpec, 'size' | 'keepsNegative'> {
   readonly memoryBytes: number;
   /** Where {@link Scene.demand} puts what it is given. */
   readonly demands: Demand[];
+  /** What the method asks for beside its layers, on every forward pass. */
+  readonly taps?: readonly string[];
   /** Where {@link Scene.report} does. */
   readonly reports?: Report[];
   /** Copies of each of the caller's images, of which the first is demanded of; 1 if they are the images themselves. */
@@ -48,17 +52,24 @@ interface SceneParts extends Pick<ProfileSpec, 'size' | 'keepsNegative'> {
   readonly chosen?: () => Value;
 }
 
+/** A finished map. */
+export interface Finished {
+  /** [N,H,W] in 0..1. */
+  readonly map: Value;
+  /** [N,4], of `rowRange`: what the map was stretched from. */
+  readonly range: Value;
+}
+
 /** A scene, and how it finishes maps. */
 export interface OwnScene extends Scene {
-  /** As {@link Scene.finish}, with the range that the map was stretched from. */
-  finished(method: Method, raw: Value): { map: Value; range: Value };
+  finished(method: Method, raw: Value): Finished;
 }
 
 /** What a method is given. The forward pass, each seed and the choice of classes are recorded once. */
 export function sceneOf(parts: SceneParts): OwnScene {
   const { recorder, net, input, layers, target, part } = parts;
   const backwardTo = layers.length > 0 ? layers : ['input'];
-  const taps = target.node ? [...layers, target.node] : layers;
+  const taps = [...layers, ...(target.node ? [target.node] : []), ...(parts.taps ?? [])];
   const retrace = (from: Value) => net.trace(recorder, from, { taps, backwardTo });
   const trace = parts.trace ?? retrace(input);
   const chosen =
@@ -116,7 +127,7 @@ export function sceneOf(parts: SceneParts): OwnScene {
         ...(other.target ? { chosen: undefined } : { chosen }),
       }),
     finished,
-    finish: (method, raw) => finished(method, raw).map,
+    amounts: (method, raw) => amountsOf(recorder, method, finished(method, raw).map),
     report: (name, value) => {
       const { copies, reports = [] } = parts;
       const isKnown = reports.some((r) => r.name === name);
@@ -142,10 +153,11 @@ function finish(
   method: Method,
   raw: Value,
   { keepsNegative, size }: { keepsNegative: boolean; size: readonly [number, number] | undefined },
-): { map: Value; range: Value } {
+): Finished {
   const { k } = recorder;
   let map = raw;
   if (method.finish === 'magnitude') map = k(maxAbsChannels, { x: raw });
+  else if (isSigned(method) && raw.shape.length === 4) map = sumOfChannels(recorder, raw);
   else if (method.finish === 'relu' && !keepsNegative) map = k(relu, { x: raw });
   const [N, h, w] = map.shape;
   if (size && (h !== size[0] || w !== size[1])) {
@@ -154,13 +166,26 @@ function finish(
       ...size,
     ]);
   }
-  return stretch(recorder, map);
+  return stretch(recorder, map, isSigned(method));
 }
 
-/** Min-max to 0..1; a constant map gives zeros. */
-export function stretch(recorder: Recorder, map: Value): { map: Value; range: Value } {
+/** x [N,C,H,W] -> [N,H,W]. */
+function sumOfChannels(recorder: Recorder, x: Value): Value {
+  const [N, C] = x.shape;
+  const w = recorder.constant(new Float32Array(N * C).fill(1), [N, C]);
+  return recorder.k(weightedSum, { x, w });
+}
+
+/** Min-max to 0..1; a constant map gives zeros. If `signed`, 1/2 is 0 and the largest magnitude reaches 0 or 1. */
+export function stretch(recorder: Recorder, map: Value, signed = false): Finished {
   const { k } = recorder;
   const rows = map.reshape([map.shape[0], map.size / map.shape[0]]);
   const range = k(rowRange, { x: rows });
-  return { map: k(normalizeRows, { x: rows, range }).reshape(map.shape), range };
+  return { map: k(normalizeRows, { x: rows, range }, { signed }).reshape(map.shape), range };
+}
+
+/** What a finished map stands for, to be added to others: itself, or -1..1 if it has a sign. */
+export function amountsOf(recorder: Recorder, method: Method, map: Value): Value {
+  if (!isSigned(method)) return map;
+  return recorder.k(mixParts, { x: map, c: recorder.constant(Float32Array.of(2, 0, 0, 0, -1)) });
 }

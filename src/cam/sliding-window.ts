@@ -4,7 +4,7 @@ import { placeWindows } from '../kernels/place-windows.js';
 import { rowDot } from '../kernels/row-dot.js';
 import { sampleAffineMaps } from '../kernels/sample-affine-maps.js';
 import { softmax } from '../kernels/softmax.js';
-import { type Method, type OptionValues, wrapperOptions } from './method.js';
+import { isSigned, type Method, type OptionValues, wrapperOptions } from './method.js';
 
 /** Where windows lie: `rows` x `columns` of them, all inside the image, from the top left corner. */
 interface WindowGrid {
@@ -40,7 +40,7 @@ const windowOptions = {
  *
  *   raw = lowPass(S_0 + sum over windows k of a_k S_k at its place),  S_0 = f(I), S_k = f(window k at the input's size), a_k = p_c(window k)
  *
- * Each window is explained for the class of the whole image. Its name is `enhanced-` and the method's; so are its options, and the windows'; a name that both have is the method's,
+ * Each window is explained for the class of the whole image. S is in 0..1, or in -1..1 for a method that {@link isSigned}, and then so is the result. Its name is `enhanced-` and the method's; so are its options, and the windows'; a name that both have is the method's,
  * and the windows' begins with `window`.
  */
 export function slidingWindow(method: Method, defaults: SlidingWindowOptions = {}): Method {
@@ -58,7 +58,7 @@ export function slidingWindow(method: Method, defaults: SlidingWindowOptions = {
     title: `${method.title}, sliding window`,
     paper: `${method.paper}; windows: the thesis this project follows`,
     options,
-    finish: 'none',
+    finish: isSigned(method) ? 'signed' : 'none',
     passes: method.passes === 'many' ? 'many' : 'several',
     usesTarget: true,
     record: (scene, values) => {
@@ -73,7 +73,7 @@ export function slidingWindow(method: Method, defaults: SlidingWindowOptions = {
       ]);
       const images = k(sampleAffineMaps, { x: input, m }, { outputSize: [H, W], clip: true });
       const windows = scene.on(images, J);
-      const maps = windows.finish(method, method.record(windows, inner(values)));
+      const maps = windows.amounts(method, method.record(windows, inner(values)));
 
       const p = k(softmax, { x: windows.trace.output });
       const weights = k(rowDot, { a: p, b: windows.choice() }).reshape([N, J]);

@@ -7,6 +7,7 @@ import {
   type DemoRow,
   percent,
   signed,
+  signedNote,
 } from './demo-result.js';
 import { drawText, lineHeight, textHeight, textWidth, wrapText } from './pixel-font.js';
 
@@ -151,7 +152,7 @@ export function contactSheet(result: DemoResult): {
   if (tiles.length > 0) {
     const only = pictures[tiles[0].picture!].title.toLowerCase();
     sheet.fill(margin, tileTop - 14, width - 2 * margin, 1, rule);
-    const why = `Methods that ask many times, of ${only}; smaller counts than their own are named`;
+    const why = `More methods, of ${only}; smaller counts than their own are named, and another network in brackets`;
     sheet.text(wrapText(why, labelWidth - 12, scale), margin, tileTop, pale);
   }
   tiles.forEach((row, t) => {
@@ -238,15 +239,16 @@ function drawPrediction(
 
 /** Small print under a method's name. */
 function noteOf(
-  { layers, usesTarget, sameAs, given, cells, picture }: DemoRow,
+  { layers, usesTarget, signed: hasSign, sameAs, given, cells, picture }: DemoRow,
   classes: DemoResult['classes'],
 ): string {
   const where = layers.length === 0 ? [] : [`at ${layers.join(', ')}`];
   const blind = usesTarget ? [] : ['knows no class'];
+  const sign = hasSign ? [signedNote] : [];
   const twin = sameAs === undefined ? [] : [`here the same as ${sameAs}`];
   const shown = classes.filter((_, c) => picture !== undefined && cells[picture]?.[c]);
   const part = usesTarget ? shown.map(({ label }) => `"${label}"`).join(', ') : '';
-  return [part, ...given, ...where, ...blind, ...twin].filter(Boolean).join('; ');
+  return [part, ...given, ...where, ...blind, ...sign, ...twin].filter(Boolean).join('; ');
 }
 
 /** A map over its picture; over a map that shows nothing, why. */

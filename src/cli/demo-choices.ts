@@ -42,8 +42,27 @@ export const slowChoices: Readonly<Record<string, DemoChoice>> = {
   'guided-backprop': { classes: ['dog'] },
   deconvnet: { classes: ['dog'] },
   'guided-grad-cam': { classes: ['dog'] },
+  deeplift: { classes: ['dog'] },
   lrp: { classes: ['dog'] },
+  'relevance-cam': { classes: ['dog'] },
+  'raw-attention': {},
+  'attention-rollout': {},
+  'attention-grad-cam': { options: { block: 2 }, classes: ['dog'] },
+  'generic-attention': {},
+  'partial-lrp': {},
+  'transformer-attribution': {},
   'extremal-perturbation': { options: { steps: 12, rate: 0.4 }, classes: ['dog'] },
+};
+
+/** The transformer that is shown beside the convolutional network. */
+export const transformerName = 'toy_vit';
+
+/** Methods that are shown on the transformer, too; those that explain nothing else are shown there anyway. */
+export const transformerChoices: Readonly<Record<string, DemoChoice>> = {
+  'grad-cam': {},
+  lrp: {},
+  'msg-cam': { options: { keep: 'all', steps: 2, groups: 16 } },
+  'enhanced-transformer-attribution': {},
 };
 
 /** Any other method of many passes, so that a new one cannot make the demo slow before somebody has chosen its counts. */

@@ -1,17 +1,24 @@
 import { join } from 'node:path';
 import { Command } from 'commander';
 import { explain } from '../cam/explain.js';
-import type { Method } from '../cam/method.js';
+import { isSigned, type Method } from '../cam/method.js';
 import { methodNamed, methods } from '../cam/registry.js';
 import { classTarget } from '../cam/target.js';
 import { LayerError } from '../errors.js';
 import { encodePng } from '../image/encode-node.js';
 import { crossOut } from '../image/mark.js';
 import { Photo, type RgbaImage } from '../image/photo.js';
-import type { Net } from '../net/net.js';
+import { Net } from '../net/net.js';
 import { severalPets, singlePet, type ToyPicture, toyPetsClasses } from '../toy/toypets.js';
 import { contactSheet } from './contact-sheet.js';
-import { type DemoChoice, slowChoices, slowDefault, slowPicture } from './demo-choices.js';
+import {
+  type DemoChoice,
+  slowChoices,
+  slowDefault,
+  slowPicture,
+  transformerChoices,
+  transformerName,
+} from './demo-choices.js';
 import { demoPage } from './demo-page.js';
 import {
   areAlike,
@@ -68,10 +75,12 @@ async function runDemo(flags: DemoFlags, io: Io): Promise<void> {
   const start = performance.now();
   checkWritable(flags.outputDir);
   const chosen = await chooseNetwork({ adapter: flags.adapter }, io);
+  const transformer = await chooseNetwork({ adapter: flags.adapter, network: transformerName }, io);
   await withNet(chosen, flags, io, async (net, gpu) => {
+    const vit = Net.load(gpu, transformer.architecture, transformer.loaded.weights);
     const pictures = scenes.map(({ draw }) => rgbaOf(draw()));
     const photos = pictures.map((picture) => Photo.fromRgba(gpu, picture));
-    const jobs = jobsFor(net);
+    const jobs = jobsFor([net, vit]);
     const progress = new Progress(io.stderr, 'explaining', jobs.length, 'methods');
     const rows: DemoRow[] = [];
     let logits: Float32Array | undefined;
@@ -81,10 +90,10 @@ async function runDemo(flags: DemoFlags, io: Io): Promise<void> {
         const onProgress = (done: number, total: number) =>
           progress.update(j, `${job.title}: ${done} of ${total} ${unitOf(job.method)}`);
         const made = await explainAll({
-          ...{ net, pictures, photos, job, onProgress },
+          ...{ pictures, photos, job, onProgress },
           signal: io.signal,
         });
-        if (made.row.picture === undefined) logits ??= made.logits;
+        if (made.row.picture === undefined && job.net === net) logits ??= made.logits;
         const twin = rows.find((row) => areAlike(row, made.row));
         rows.push({ ...made.row, sameAs: twin?.sameAs ?? twin?.title });
       }
@@ -109,6 +118,7 @@ async function runDemo(flags: DemoFlags, io: Io): Promise<void> {
 
 /** A method, with what it is asked. */
 interface Job extends DemoChoice {
+  readonly net: Net;
   readonly method: Method;
   readonly title: string;
   /** Of its files. */
@@ -120,31 +130,47 @@ interface Job extends DemoChoice {
 
 /**
  * Every method at the network's own layer, on all pictures, those that fuse layers once more over one layer of each resolution; then methods that
- * take long, on one picture.
+ * take long, on one picture; methods for transformers only, and some others once more, on a transformer.
+ *
+ * @param nets the first that suits a method is explained
  */
-function jobsFor(net: Net): Job[] {
+function jobsFor(nets: readonly [Net, Net]): Job[] {
+  const [net, vit] = nets;
+  const netOf = (method: Method) => nets.find(({ graph }) => method.suits?.(graph) ?? true) ?? net;
+  const named = (of: Net, text: string) => (of === net ? text : `${text} (${of.name})`);
   const all = scenes.map((_, p) => p);
-  const isSlow = ({ name, passes }: Method) => passes === 'many' || name in slowChoices;
+  const onlyOne = all.filter((p) => scenes[p].name === slowPicture);
+  const isSlow = (method: Method) =>
+    method.passes === 'many' || method.name in slowChoices || netOf(method) !== net;
   const quick = [...methods.values()].filter((method) => !isSlow(method));
   const slow = [...methods.values()].filter(isSlow).map(({ name }) => name);
-  const chosen = Object.keys(slowChoices).filter((name) =>
-    methods.has(name.replace(/^enhanced-/, '')),
-  );
+  const isThere = ([name]: readonly [string, DemoChoice]) =>
+    methods.has(name.replace(/^enhanced-/, ''));
+  const chosen = Object.entries(slowChoices).filter(isThere);
   return [
     ...quick.flatMap((method): Job[] => {
-      const one = { method, title: method.title, stem: method.name, pictures: all };
+      const one = { net, method, title: method.title, stem: method.name, pictures: all };
       if (method.layers !== 'many') return [one];
       const layers = stagesOf(net);
-      const title = `${method.title}, ${layers.length} layers`;
-      return [one, { method, title, stem: `${method.name}-fused`, layers, pictures: all }];
+      const more = `${method.title}, ${layers.length} layers`;
+      return [one, { ...one, title: more, stem: `${method.name}-fused`, layers }];
     }),
-    ...[...new Set([...chosen, ...slow])].map((name): Job => {
+    ...[...new Set([...chosen.map(([name]) => name), ...slow])].map((name): Job => {
       const method = methodNamed(name);
       const choice = slowChoices[name] ?? slowDefault;
       const layers = choice.layer === undefined ? undefined : [choice.layer];
-      const pictures = all.filter((p) => scenes[p].name === slowPicture);
-      return { method, title: method.title, stem: name, pictures, ...choice, layers };
+      const own = netOf(method);
+      const title = named(own, method.title);
+      return { net: own, method, title, stem: name, pictures: onlyOne, ...choice, layers };
     }),
+    ...Object.entries(transformerChoices)
+      .filter(isThere)
+      .map(([name, choice]): Job => {
+        const method = methodNamed(name);
+        const title = named(vit, method.title);
+        const stem = `${name}.${vit.name}`;
+        return { net: vit, method, title, stem, pictures: onlyOne, ...choice, layers: undefined };
+      }),
   ];
 }
 
@@ -157,7 +183,6 @@ function stagesOf({ graph, defaultLayer }: Net): string[] {
 }
 
 interface Batch {
-  readonly net: Net;
   readonly pictures: readonly RgbaImage[];
   readonly photos: readonly Photo[];
   readonly job: Job;
@@ -167,11 +192,22 @@ interface Batch {
 
 /** One method over its pictures, a batch for each class. */
 async function explainAll(batch: Batch): Promise<{ row: DemoRow; logits?: Float32Array }> {
-  const { net, photos, job, signal } = batch;
+  const { photos, job, signal } = batch;
+  const { net } = job;
   const { name, paper, usesTarget } = job.method;
   const given = Object.entries(job.options ?? {}).map(([option, value]) => `${option}=${value}`);
   const picture = job.pictures.length < photos.length ? job.pictures[0] : undefined;
-  const row = { method: name, title: job.title, paper, usesTarget, given, picture };
+  const signed = isSigned(job.method);
+  const row = {
+    network: net.name,
+    method: name,
+    title: job.title,
+    paper,
+    usesTarget,
+    signed,
+    given,
+    picture,
+  };
   try {
     const made: (ClassMaps | undefined)[] = [];
     for (const classId of usesTarget ? [cat, dog] : [cat]) {
@@ -204,8 +240,8 @@ interface ClassMaps extends Pick<DemoRow, 'layers' | 'options' | 'timeMs'> {
 }
 
 async function explainClass(batch: Batch, classId: number): Promise<ClassMaps> {
-  const { net, job, signal, onProgress } = batch;
-  const { method, options, layers: layer, stem } = job;
+  const { job, signal, onProgress } = batch;
+  const { net, method, options, layers: layer, stem } = job;
   const photos = job.pictures.map((p) => batch.photos[p]);
   const pictures = job.pictures.map((p) => batch.pictures[p]);
   const start = performance.now();
@@ -310,12 +346,13 @@ function plain(result: DemoResult, folder: string) {
       image: join(folder, name, photoFile),
       top5,
     })),
-    results: rows.flatMap(({ method, layers, options, usesTarget, timeMs, cells }) =>
+    results: rows.flatMap(({ network, method, layers, options, usesTarget, timeMs, cells }) =>
       cells.flatMap((ofPicture, p) =>
         ofPicture.flatMap((cell, c) =>
           cell
             ? {
                 picture: pictures[p].name,
+                network,
                 method,
                 options,
                 layer: layers.join(',') || null,
@@ -332,7 +369,9 @@ function plain(result: DemoResult, folder: string) {
         ),
       ),
     ),
-    refused: rows.flatMap(({ method, refusal }) => (refusal ? [{ method, why: refusal }] : [])),
+    refused: rows.flatMap(({ network, method, refusal }) =>
+      refusal ? [{ network, method, why: refusal }] : [],
+    ),
   };
 }
 

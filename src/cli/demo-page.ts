@@ -6,6 +6,7 @@ import {
   type DemoRow,
   percent,
   signed,
+  signedNote,
 } from './demo-result.js';
 
 const style = `
@@ -126,9 +127,10 @@ function slowSection(result: DemoResult): string {
   if (rows.length === 0) return '';
   const { title } = result.pictures[rows[0].picture!];
   return `
-<h2>Methods that ask many times</h2>
-<p>These look at hundreds of changed copies of the picture, and take long on a machine without a GPU: they are shown on one picture, &ldquo;${text(title)}&rdquo;, some for one class, and
-with smaller counts than their own where options are named. <code>npx webgpu-cam explain</code> takes each method's own counts.</p>
+<h2>More methods, on one picture</h2>
+<p>Of &ldquo;${text(title)}&rdquo;, some for one class. Many of these look at hundreds of changed copies of the picture, and take long on a machine without a GPU: where options are named,
+they are smaller counts than a method's own. Names in brackets are those of another network that comes along, a small vision transformer: some methods look at attention, which
+${text(result.network)} has not. <code>npx webgpu-cam explain</code> takes each method's own counts.</p>
 <div class="slow">
 ${rows.map((row) => slowFigure(row, result)).join('\n')}
 </div>`;
@@ -161,6 +163,7 @@ function headOf(row: DemoRow): string {
     row.given.join(', '),
     row.layers.length > 0 ? `at ${row.layers.join(', ')}` : '',
     row.usesTarget ? '' : 'knows no class',
+    row.signed ? signedNote : '',
     row.sameAs === undefined ? '' : `here the same as ${row.sameAs}`,
     row.refusal ? '' : `${row.timeMs.toFixed(0)} ms${row.usesTarget ? ' a class' : ''}`,
   ].filter(Boolean);

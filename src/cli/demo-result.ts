@@ -30,6 +30,7 @@ export interface DemoPicture {
 
 /** One method (with one choice of layers) over all pictures and classes. */
 export interface DemoRow {
+  readonly network: string;
   readonly method: string;
   readonly title: string;
   readonly paper: string;
@@ -37,6 +38,8 @@ export interface DemoRow {
   readonly options: OptionValues;
   /** False if the method knows no class: then each picture has one cell. */
   readonly usesTarget: boolean;
+  /** Whether the maps have a sign, and so diverging colours. */
+  readonly signed: boolean;
   /** Of a batch of all pictures, one class, until the maps could be read. */
   readonly timeMs: number;
   /** By picture, then by class, undefined for what is not shown; empty if the method does not apply, or not to the picture. */
@@ -64,6 +67,9 @@ export interface DemoCell {
   /** Why the map should not be trusted; the overlay is crossed out then. */
   readonly warnings: readonly string[];
 }
+
+/** What the colours of maps with a sign mean. */
+export const signedNote = 'red speaks for it, blue against it, white is 0';
 
 /** All maps of a row. */
 export const mapsOf = ({ cells }: DemoRow): DemoCell[] =>

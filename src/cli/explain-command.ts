@@ -1,11 +1,12 @@
 import { join } from 'node:path';
 import { Command, Option } from 'commander';
 import { type ExplainOptions, explain } from '../cam/explain.js';
-import type { Method, OptionValues } from '../cam/method.js';
+import { isOfPixels, type Method, type OptionValues } from '../cam/method.js';
 import { optionsOf } from '../cam/options.js';
 import type { Prediction } from '../cam/predict.js';
 import type { Profile } from '../cam/profiles.js';
 import { methodNamed } from '../cam/registry.js';
+import { colormapFor } from '../cam/saliency-map.js';
 import { slidingWindow } from '../cam/sliding-window.js';
 import { classTarget, probabilityTarget, type Target, topFiveTarget } from '../cam/target.js';
 import { LayerError, TargetError } from '../errors.js';
@@ -50,7 +51,7 @@ interface ExplainFlags extends NetworkFlags, ImageFlags {
   readonly profile: Profile;
   readonly seed?: string;
   readonly outputDir: string;
-  readonly colormap: ColormapName;
+  readonly colormap?: ColormapName;
   readonly alpha: number;
   readonly npyRaw?: boolean;
   /** MiB. */
@@ -82,8 +83,12 @@ interface ResultSummary {
   readonly classId: number | null;
   readonly label: string | null;
   readonly score: number;
+  /** Whether the map has a sign: 0.5 is 0, above speaks for the target, below against it. */
+  readonly signed: boolean;
   readonly rawMin: number;
   readonly rawMax: number;
+  /** What the method tells beside its map, by name: `convergenceDelta`. */
+  readonly numbers: Readonly<Record<string, number>>;
   readonly seed: string | number | null;
   readonly timesMs: Readonly<Record<string, number>>;
   readonly peakGpuBytes: number;
@@ -141,7 +146,7 @@ export function explainCommand(io: Io): Command {
     .addOption(profileOption())
     .addOption(new Option('--seed <seed>', 'seed of the methods that have one'))
     .addOption(outputDirOption())
-    .addOption(colormapOption('jet'))
+    .addOption(colormapOption(undefined, 'jet; bwr for maps with a sign, red for, blue against'))
     .addOption(
       new Option('--alpha <fraction>', 'how much of the colour covers the photo, 0 to 1')
         .argParser(fraction)
@@ -345,7 +350,7 @@ async function explainJob(
   };
   const explained = await explain(net, given.photo, how);
   try {
-    const [data, [numbers], logits, raw] = await Promise.all([
+    const [data, [told], logits, raw] = await Promise.all([
       explained.read(),
       explained.summaries(),
       explained.logits.read(),
@@ -356,9 +361,10 @@ async function explainJob(
 
     const size = explained.map.shape.slice(1);
     const map = explained.map.reshape(size);
-    const isFine = numbers.warnings.length === 0;
+    const isFine = told.warnings.length === 0;
+    const { alpha, colormap = colormapFor(method) } = flags;
     const { overlay, heatmap } = isFine
-      ? await drawMap(net, given.photo, map, flags)
+      ? await drawMap(net, given.photo, map, { colormap, alpha })
       : drawNoMap(given.image, size);
     watch.lap('draw');
 
@@ -383,17 +389,19 @@ async function explainJob(
       method: method.name,
       options: info.options,
       profile: info.profile,
-      layer: info.layers.join(',') || (method.finish === 'magnitude' ? 'input' : null),
+      layer: info.layers.join(',') || (isOfPixels(method) ? 'input' : null),
       target: info.target,
       classId,
       label: classId === null ? null : net.label(classId),
-      score: numbers.score,
-      rawMin: numbers.rawMin,
-      rawMax: numbers.rawMax,
+      score: told.score,
+      signed: explained.signed,
+      rawMin: told.rawMin,
+      rawMax: told.rawMax,
+      numbers: told.numbers,
       seed: typeof seed === 'string' || typeof seed === 'number' ? seed : null,
       timesMs: rounded(watch.laps),
       peakGpuBytes: gpu.peakBytes,
-      warnings: numbers.warnings,
+      warnings: told.warnings,
       files: names,
     };
     return { result, top5 };
@@ -431,11 +439,17 @@ const rounded = (times: Times): Times =>
   );
 
 function described({ image, network, top5, results }: Summary, folder: string): string {
-  const lines = results.map(({ method, layer, classId, label, target, score, files, warnings }) => {
+  const lines = results.map(({ method, layer, classId, label, target, score, ...rest }) => {
     const what = classId === null ? target : `${classId} ${label}`;
-    const blank = warnings.length > 0 ? ' (no map: see the warning)' : '';
-    const path = join(folder, files.overlay);
-    return `  ${method} of ${what}, score ${score.toPrecision(5)}${layer === null ? '' : `, at ${layer}`}: ${path}${blank}\n`;
+    const blank = rest.warnings.length > 0 ? ' (no map: see the warning)' : '';
+    const path = join(folder, rest.files.overlay);
+    const notes = [
+      `${method} of ${what}`,
+      `score ${score.toPrecision(5)}`,
+      layer === null ? '' : `at ${layer}`,
+      ...Object.entries(rest.numbers).map(([name, value]) => `${name} ${value.toPrecision(3)}`),
+    ];
+    return `  ${notes.filter(Boolean).join(', ')}: ${path}${blank}\n`;
   });
   return `${image}: ${network} says ${top5.map(shortly).join(', ')}\n${lines.join('')}`;
 }

@@ -60,8 +60,11 @@ export const layerOption = () =>
     "layer, or several by commas for layer-cam (default: the network's last convolution)",
   ).argParser(list);
 
-export const colormapOption = (fallback: ColormapName) =>
-  new Option('--colormap <name>', 'colours').choices(colormapNames).default(fallback);
+/** @param fallback without it the colours are chosen by what is drawn: `byDefault` says which */
+export const colormapOption = (fallback: ColormapName | undefined, byDefault = '') =>
+  new Option('--colormap <name>', `colours${byDefault && ` (default: ${byDefault})`}`)
+    .choices(colormapNames)
+    .default(fallback);
 
 export const outputDirOption = () =>
   new Option('--output-dir <folder>', 'where the results go').default('results');

@@ -1,8 +1,8 @@
 import { Command } from 'commander';
+import { fittingNetworks } from '../net/fit.js';
 import { loadWeightsFile } from '../node.js';
 import { jsonOption } from './flags.js';
 import { type Io, json, table } from './io.js';
-import { fittingNetworks } from './network.js';
 import { Progress } from './progress.js';
 
 /** `webgpu-cam inspect`: what a weights file holds, and which network it fits. */

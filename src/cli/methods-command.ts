@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import type { Method, OptionSpec } from '../cam/method.js';
+import { isSigned, type Method, type OptionSpec } from '../cam/method.js';
 import { profiles } from '../cam/profiles.js';
 import { methods, wrappers } from '../cam/registry.js';
 import { jsonOption } from './flags.js';
@@ -23,7 +23,8 @@ const plain = (method: Method) => {
     const { name, title, paper } = wrap(method);
     return { name, title, paper, options: addedBy(wrap, method) };
   });
-  return { name, title, paper, layers, usesTarget, options, presets, wrappers: wrapped };
+  const signed = isSigned(method);
+  return { name, title, paper, layers, usesTarget, signed, options, presets, wrappers: wrapped };
 };
 
 /** Options that a wrapper adds to a method's own. */
@@ -39,6 +40,7 @@ function described(): string {
       method.layers === 'many' ? 'takes several layers' : '',
       method.layers === 'none' ? 'takes no layer' : '',
       method.usesTarget ? '' : 'does not depend on the class',
+      isSigned(method) ? 'signed: red speaks for the class, blue against it' : '',
     ].filter(Boolean);
     lines.push(`${method.name}${notes.length > 0 ? ` (${notes.join('; ')})` : ''}`);
     lines.push(`    ${method.paper}`);

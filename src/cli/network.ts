@@ -3,8 +3,9 @@ import { readFile } from 'node:fs/promises';
 import { DeviceError, WeightsError } from '../errors.js';
 import { Gpu } from '../gpu/device.js';
 import type { Architecture } from '../net/architecture.js';
+import { type Fit, fittingNetworks, fitWeights } from '../net/fit.js';
 import { Net } from '../net/net.js';
-import { matchWeights, type Weights } from '../net/weights/index.js';
+import type { Weights } from '../net/weights/index.js';
 import { networkNamed, networks } from '../net/zoo/index.js';
 import { type LoadedWeights, loadWeightsFile, whyUnreadable } from '../node.js';
 import type { NetworkFlags } from './flags.js';
@@ -35,9 +36,7 @@ export async function chooseNetwork(flags: NetworkFlags, io: Io): Promise<Chosen
   const named = flags.network === undefined ? undefined : networkNamed(flags.network);
   const path = flags.weightPath ?? embeddedPath(named?.name ?? defaultNetwork);
   const loaded = await load(path, io);
-  const architecture = named ?? recognised(loaded.weights);
-  const classes = classesIn(loaded.weights, architecture);
-  checkFit(loaded.weights, architecture);
+  const { architecture, classes } = fitted(named ?? recognised(loaded.weights), loaded.weights);
   const description = Net.describe(architecture, classes);
   const labels = flags.labels === undefined ? undefined : await readLabels(flags.labels, classes);
   return { architecture, loaded, description, labels, loadMs: performance.now() - start };
@@ -77,32 +76,10 @@ function recognised(weights: Weights): Architecture {
   return fitting.architecture;
 }
 
-/** The networks of the zoo that a file's tensors fit, with the number of classes. */
-export function fittingNetworks(
-  weights: Weights,
-): { architecture: Architecture; classes: number }[] {
-  return [...networks.values()].flatMap((architecture) => {
-    try {
-      const classes = classesIn(weights, architecture);
-      matchWeights(weights, architecture.build(classes).params);
-      return [{ architecture, classes }];
-    } catch (error) {
-      if (error instanceof WeightsError) return [];
-      throw error;
-    }
-  });
-}
-
-/** As `Net.load` finds it: the rows of the last layer's weight. */
-function classesIn(weights: Weights, architecture: Architecture): number {
-  return weights.entries.get(`${architecture.head}.weight`)?.shape[0] ?? architecture.classes;
-}
-
 /** @throws WeightsError that lists what does not fit, and names the network that does. */
-function checkFit(weights: Weights, architecture: Architecture): void {
-  const params = architecture.build(classesIn(weights, architecture)).params;
+function fitted(architecture: Architecture, weights: Weights): Fit {
   try {
-    matchWeights(weights, params, { network: architecture.name });
+    return fitWeights(architecture, weights);
   } catch (error) {
     const [other] = error instanceof WeightsError ? fittingNetworks(weights) : [];
     if (!other) throw error;

@@ -9,6 +9,7 @@ import { layersCommand } from './layers-command.js';
 import { methodsCommand } from './methods-command.js';
 import { packageVersion } from './package.js';
 import { predictCommand } from './predict-command.js';
+import { sanityCommand } from './sanity-command.js';
 
 /** Exit statuses of the command. */
 export const exitStatus = { done: 0, failed: 1, badInput: 2 } as const;
@@ -40,6 +41,7 @@ function program(io: Io): Command {
     methodsCommand(io),
     inspectCommand(io),
     featuresCommand(io),
+    sanityCommand(io),
   ];
   for (const command of commands) root.addCommand(command);
   for (const command of [root, ...commands]) {

@@ -9,5 +9,32 @@ export {
   LocalisationTally,
   type Mask,
   pointsAt,
+  positivePart,
 } from './localisation.js';
+export { reinitialised } from './reinitialise.js';
+export {
+  meanSimilarity,
+  type SanityMode,
+  type SanityOptions,
+  type SanityResult,
+  type SanityStep,
+  type Similarity,
+  sanity,
+  sanityLayers,
+} from './sanity.js';
+export {
+  fewestMaps,
+  keptLimit,
+  measures,
+  type SanityVerdict,
+  sanityVerdict,
+} from './sanity-verdict.js';
+export {
+  hog,
+  hogSimilarity,
+  type MapSize,
+  type SsimOptions,
+  spearman,
+  ssim,
+} from './similarity.js';
 export { onePetCases, twoPetCases } from './toypets.js';

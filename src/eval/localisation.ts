@@ -14,7 +14,7 @@ export type Mask = ArrayLike<number>;
 /**
  * The share of a map's energy (its sum) that lies in a mask, 0..1.
  *
- * @param map values of at least 0, as finished maps have
+ * @param map values of at least 0, as finished maps have; of one with a sign {@link positivePart}
  * @param rival counts only the energy on `mask` and on this one: 1 is all on the right thing, 0 all on the other
  * @returns 0 for a map without energy there, and for one that is not finite
  * @throws ShapeError if a mask is not of the map's size
@@ -29,6 +29,10 @@ export function energyShare(map: ArrayLike<number>, mask: Mask, rival?: Mask): n
   }
   return all > 0 && Number.isFinite(all) ? inside / all : 0;
 }
+
+/** What speaks for the target in a finished map that has a sign, 0..1: where 1/2 is 0 that is what lies above it. */
+export const positivePart = (map: Float32Array): Float32Array =>
+  map.map((v) => Math.max(0, 2 * v - 1));
 
 /**
  * Whether a map's highest pixel, the first of equals, lies in a mask. A map that is the same everywhere, or nowhere a number, points at nothing.
@@ -239,7 +243,8 @@ async function timedMaps(
       const all = await explained.read();
       const elapsedMs = performance.now() - start;
       const size = all.length / cases.length;
-      return { maps: cases.map((_, n) => all.subarray(n * size, (n + 1) * size)), elapsedMs };
+      const maps = cases.map((_, n) => all.subarray(n * size, (n + 1) * size));
+      return { maps: explained.signed ? maps.map(positivePart) : maps, elapsedMs };
     } finally {
       explained.destroy();
     }

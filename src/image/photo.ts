@@ -160,6 +160,8 @@ export interface PaintOptions {
   readonly colormap?: ColormapName;
   /** How much of the colour covers the photo, 0..1; default 0.5. */
   readonly alpha?: number;
+  /** Whether 0.5 stands for nothing, as in a map with a sign: the photo shows through there. Default false. */
+  readonly signed?: boolean;
 }
 
 /**
@@ -173,7 +175,7 @@ export function paintOverlay(
   photo: Photo,
   map: Value | Tensor,
   preprocessing: Preprocessing,
-  { colormap = 'jet', alpha = 0.5 }: PaintOptions = {},
+  { colormap = 'jet', alpha = 0.5, signed = false }: PaintOptions = {},
 ): Value {
   if (!(alpha >= 0 && alpha <= 1))
     throw new ImageError(`overlay: alpha is ${alpha}, should be 0 .. 1`);
@@ -189,7 +191,7 @@ export function paintOverlay(
     photo: photo.pixels,
     map,
     m: recorder.constant(m),
-    colours: coloursOf(recorder, colormap),
+    colours: coloursOf(recorder, colormap, signed),
     alpha: recorder.constant(Float32Array.of(alpha)),
   });
 }
@@ -203,8 +205,13 @@ export function paintHeatmap(
   return recorder.k(heatmap, { map, colours: coloursOf(recorder, colormap) });
 }
 
-function coloursOf(recorder: Recorder, colormap: ColormapName): Value {
-  return recorder.constant(new Uint32Array(colormapTable(colormap).slice().buffer));
+/** @param signed opacity grows with the distance from the middle, quickly at first: most of what a pixel map has is small */
+function coloursOf(recorder: Recorder, colormap: ColormapName, signed = false): Value {
+  const table = colormapTable(colormap).slice();
+  for (let i = 0; signed && i < 256; i++) {
+    table[4 * i + 3] = Math.round(255 * Math.sqrt(Math.abs(i / 127.5 - 1)));
+  }
+  return recorder.constant(new Uint32Array(table.buffer));
 }
 
 /** Runs a painting and reads its RGBA bytes. */

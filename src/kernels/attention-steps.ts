@@ -12,7 +12,8 @@ import type { HeadsOption } from './attention-shape.js';
 import { softmax } from './softmax.js';
 import { softmaxBackward } from './softmax-backward.js';
 
-const asRows = (maps: Value): Value => {
+/** [N,HEADS,T,T] as rows of keys [N HEADS T,T]. */
+export const asRows = (maps: Value): Value => {
   const T = maps.shape[3];
   return maps.reshape([maps.size / T, T]);
 };

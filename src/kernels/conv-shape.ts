@@ -1,5 +1,5 @@
 import { ShapeError } from '../errors.js';
-import type { Sizes } from './kernel.js';
+import { groupsFor, type Sizes } from './kernel.js';
 
 /** One number for both directions, or [vertical, horizontal]. */
 export type Pair = number | readonly [number, number];
@@ -93,3 +93,37 @@ export function channelSlice(
 
 /** Multiply-adds below which a convolution is quicker done than a large variant for it compiled, on a CPU. */
 export const smallConv = 2 ** 20;
+
+/** Multiply-adds from which compiling a variant with many unrolled lines (a third of a second of CPU) pays within a few dozen dispatches, on a CPU. */
+export const largeConv = 2 ** 25;
+
+const filled = (size: number, tile: number): number => size / (Math.ceil(size / tile) * tile);
+
+/** Taps of a filter's row that are a multiple of the stride apart. */
+export const tapsOf = ({ S, SW }: Sizes): number => Math.ceil(S / SW);
+
+/** Whether three to six taps of a filter's row are a stride apart: what the `rows` variants are made for. */
+export const isInRows = (sizes: Sizes): boolean =>
+  sizes.DW === 1 && tapsOf(sizes) >= 3 && tapsOf(sizes) <= 6;
+
+/** Whether a tile of 8 channels x 4 x 7 pixels pays: large enough a convolution, and at most 40 % of the tiles empty. */
+export const rowsPay = ({ N, K, P, Q, CG, R, S, GROUPED }: Sizes): boolean =>
+  N * K * P * Q * CG * R * S >= 8 * smallConv &&
+  filled(K / GROUPED, 8) * filled(P, 4) * filled(Q, 7) >= 0.6;
+
+/** Workgroups of the `rows` variants. */
+export const rowsGroups = ({ N, K, P, Q, GROUPED }: Sizes): number =>
+  groupsFor(GROUPED * groupsFor(K / GROUPED, 8) * N * groupsFor(P, 4) * groupsFor(Q, 7), 4);
+
+/** Whether filters are 3 x 3 and move by single steps: what the `three` variants are made for. */
+export const isThree = ({ R, S, SH, SW, DH, DW }: Sizes): boolean =>
+  R === 3 && S === 3 && SH === 1 && SW === 1 && DH === 1 && DW === 1;
+
+/** Whether a tile of 4 channels x 7 x 7 pixels pays: large enough a convolution, and at most 40 % of the tiles empty. */
+export const threePays = ({ N, K, P, Q, CG, GROUPED }: Sizes): boolean =>
+  N * K * P * Q * CG * 9 >= largeConv &&
+  filled(K / GROUPED, 4) * filled(P, 7) * filled(Q, 7) >= 0.6;
+
+/** Workgroups of the `three` variants. */
+export const threeGroups = ({ N, K, P, Q, GROUPED }: Sizes): number =>
+  groupsFor(GROUPED * groupsFor(K / GROUPED, 4) * N * groupsFor(P, 7) * groupsFor(Q, 7), 4);

@@ -1,8 +1,17 @@
 import direct from '../../shaders/conv/conv2d-backward-input.wgsl';
 import block from '../../shaders/conv/conv2d-backward-input-block.wgsl';
+import three from '../../shaders/conv/conv2d-backward-input-three.wgsl';
 import tile from '../../shaders/conv/conv2d-backward-input-tile.wgsl';
 import { ShapeError } from '../errors.js';
-import { type ConvOptions, channelSlice, convGeometry, smallConv } from './conv-shape.js';
+import {
+  type ConvOptions,
+  channelSlice,
+  convGeometry,
+  isThree,
+  smallConv,
+  threeGroups,
+  threePays,
+} from './conv-shape.js';
 import { groupsFor, kernel, type Sizes } from './kernel.js';
 
 export interface Conv2dBackwardInputOptions extends ConvOptions {
@@ -21,6 +30,12 @@ const tapSteps = ({ SH, SW, DH, DW }: Sizes) => ({
 });
 
 const commonDivisor = (a: number, b: number): number => (b === 0 ? a : commonDivisor(b, a % b));
+
+/** The sizes of a stride-1 gradient as those of a convolution: dy is read, dx written. */
+const turned = (sizes: Sizes): Sizes => {
+  const { K, CG, GROUPED, H, W } = sizes;
+  return { ...sizes, K: CG * GROUPED, CG: K / GROUPED, P: H, Q: W };
+};
 
 /**
  * Gradient of {@link conv2d} with respect to its input.
@@ -55,6 +70,14 @@ export const conv2dBackwardInput = kernel({
       code: block,
       on: 'gpu',
       groups: ({ N, H, W, CG, GROUPED }) => GROUPED * groupsFor(CG, 64) * groupsFor(N * H * W, 64),
+    },
+    {
+      name: 'three',
+      code: three,
+      on: 'software',
+      fits: isThree,
+      pays: (sizes) => threePays(turned(sizes)),
+      groups: (sizes) => threeGroups(turned(sizes)),
     },
     {
       name: 'tile',

@@ -1,12 +1,21 @@
 import direct from '../../shaders/conv/conv2d.wgsl';
 import block from '../../shaders/conv/conv2d-block.wgsl';
+import rows from '../../shaders/conv/conv2d-rows.wgsl';
+import three from '../../shaders/conv/conv2d-three.wgsl';
 import tile from '../../shaders/conv/conv2d-tile.wgsl';
 import {
   type ConvOptions,
   channelSlice,
   convGeometry,
+  isInRows,
+  isThree,
+  rowsGroups,
+  rowsPay,
   type SliceOptions,
   smallConv,
+  tapsOf,
+  threeGroups,
+  threePays,
 } from './conv-shape.js';
 import { type Activation, activationCode, groupsFor, kernel } from './kernel.js';
 
@@ -38,6 +47,23 @@ export const conv2d = kernel({
       on: 'gpu',
       groups: ({ N, K, P, Q, GROUPED }) =>
         GROUPED * groupsFor(K / GROUPED, 64) * groupsFor(N * P * Q, 64),
+    },
+    {
+      name: 'three',
+      code: three,
+      on: 'software',
+      fits: isThree,
+      pays: threePays,
+      groups: threeGroups,
+    },
+    {
+      name: 'rows',
+      code: rows,
+      on: 'software',
+      fits: isInRows,
+      pays: rowsPay,
+      tuning: (sizes) => ({ TAPS: tapsOf(sizes) }),
+      groups: rowsGroups,
     },
     {
       name: 'tile',

@@ -8,22 +8,24 @@ import { type Activation, activationCode, groupsFor, kernel } from './kernel.js'
 
 /** `k0` and `kTotal` are for writing a part of y's columns: for a weight split over several bindings. */
 export interface LinearOptions extends SliceOptions {
-  /** Applied to each output element. */
-  readonly act?: Activation;
+  /** Applied to each element of w x + b. */
+  readonly act?: LinearActivation;
 }
 
+export type LinearActivation = Activation | 'gelu';
+
 /**
- * Fully connected layer with bias and activation.
+ * Fully connected layer with bias, activation and residual: y = act(w x + b) + r.
  *
- * x [N,C], w [K,C], b [K] -> y [N,kTotal], of which columns k0 .. k0+K are written.
+ * x [N,C], w [K,C], b [K], r [N,kTotal] -> y [N,kTotal], of which columns k0 .. k0+K are written.
  */
 export const linear = kernel({
   name: 'linear',
-  reads: { x: 'N C', w: 'K C', 'b?': 'K' },
+  reads: { x: 'N C', w: 'K C', 'b?': 'K', 'r?': 'N KT' },
   results: { y: 'N KT' },
   derive: ({ K }, options: LinearOptions) => ({
     ...channelSlice('linear', K, options),
-    ACT: activationCode(options.act),
+    ACT: options.act === 'gelu' ? 2 : activationCode(options.act),
   }),
   flops: ({ N, K, C }) => 2 * N * K * C,
   variants: [

@@ -1,13 +1,30 @@
 import direct from '../../shaders/conv/masked-conv2d.wgsl';
 import block from '../../shaders/conv/masked-conv2d-block.wgsl';
+import rows from '../../shaders/conv/masked-conv2d-rows.wgsl';
+import three from '../../shaders/conv/masked-conv2d-three.wgsl';
 import tile from '../../shaders/conv/masked-conv2d-tile.wgsl';
-import { channelSlice, convGeometry, smallConv } from './conv-shape.js';
+import {
+  channelSlice,
+  convGeometry,
+  isInRows,
+  isThree,
+  rowsGroups,
+  rowsPay,
+  smallConv,
+  tapsOf,
+  threeGroups,
+  threePays,
+} from './conv-shape.js';
 import type { Conv2dOptions } from './conv2d.js';
-import { activationCode, groupsFor, kernel } from './kernel.js';
+import { activationCode, groupsFor, kernel, type Sizes } from './kernel.js';
 import { type MaskOptions, maskConstants } from './mask-source.js';
 
 /** Of the convolution, and of the masks; `count` copies of one image are made. */
 export type MaskedConv2dOptions = Conv2dOptions & Omit<MaskOptions, 'images'>;
+
+/** Whether the masks are maps of the image's size: what the variants for software adapters load. */
+const isExpanded = ({ SOURCE, FH, FW, H, W }: Sizes): boolean =>
+  SOURCE === 0 && FH === H && FW === W;
 
 /**
  * A convolution of masked copies of one image, which are made as they are loaded: the copies are never in memory. It is the first layer of
@@ -46,10 +63,27 @@ export const maskedConv2d = kernel({
         GROUPED * groupsFor(K / GROUPED, 64) * groupsFor(N * P * Q, 64),
     },
     {
+      name: 'three',
+      code: three,
+      on: 'software',
+      fits: (sizes) => isThree(sizes) && isExpanded(sizes),
+      pays: threePays,
+      groups: threeGroups,
+    },
+    {
+      name: 'rows',
+      code: rows,
+      on: 'software',
+      fits: (sizes) => isInRows(sizes) && isExpanded(sizes),
+      pays: rowsPay,
+      tuning: (sizes) => ({ TAPS: tapsOf(sizes) }),
+      groups: rowsGroups,
+    },
+    {
       name: 'tile',
       code: tile,
       on: 'software',
-      fits: ({ SOURCE, FH, FW, H, W }) => SOURCE === 0 && FH === H && FW === W,
+      fits: isExpanded,
       pays: ({ N, K, P, Q, CG, R, S, GROUPED }) =>
         K / GROUPED >= 4 && N * K * P * Q * CG * R * S >= smallConv,
       groups: ({ N, K, P, Q, GROUPED }) =>

@@ -5,7 +5,7 @@ import { groupsFor, kernel } from './kernel.js';
  * A saliency map in colours, laid back on the photo.
  *
  * photo [H,W] (u32, RGBA from the lowest byte), map [P,Q] (0 .. 1), m [12] (wgpu-matrix mat3 from the photo's pixels to the map's,
- * the inverse of `sampleAffine`'s), colours [256] (u32), alpha [1] (0 .. 1: how much of the colour) -> y [H,W] (u32). The photo
+ * the inverse of `sampleAffine`'s), colours [256] (u32, with an opacity each), alpha [1] (0 .. 1: how much of an opaque colour) -> y [H,W] (u32). The photo
  * stays as it is where it was cropped away or the map is not finite.
  */
 export const overlay = kernel({

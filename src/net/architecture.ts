@@ -17,4 +17,12 @@ export interface Architecture {
   /** Smallest side of an input the network accepts, pixels. */
   readonly minInput: number;
   build(classes: number): Graph;
+  /** Translates a parameter's name in files of other libraries to the one here; names it does not know stay. */
+  readonly rename?: (name: string) => string;
+  /** Whether its publishers' files have those other names: what tells it from a network of the same shapes. */
+  readonly publishedUnderOtherNames?: boolean;
+  /** The same architecture as the shapes of a file's tensors have it (names translated); undefined if they say nothing. */
+  readonly adapt?: (
+    shapeOf: (name: string) => readonly number[] | undefined,
+  ) => Architecture | undefined;
 }

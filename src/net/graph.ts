@@ -15,6 +15,16 @@ export interface OpOptions {
   dropout: object;
   flatten: object;
   add: object;
+  mean: object;
+  layerNorm: { readonly eps?: number };
+  gelu: object;
+  patchTokens: {
+    /** Rows and columns of patches that the position embedding was trained for. */
+    readonly grid: readonly [number, number];
+  };
+  token: { readonly token: number };
+  attentionMap: { readonly heads: number };
+  attentionOutput: object;
   concat: object;
 }
 
@@ -26,15 +36,22 @@ export interface Node<K extends OpKind = OpKind> {
   readonly kind: K;
   readonly inputs: readonly string[];
   readonly options: OpOptions[K];
-  /** Shapes of its parameters by their last name (`weight`, `bias`, ...); full names are `<node>.<param>`. */
+  /** Shapes of its parameters by their last name (`weight`, `bias`, ...). */
   readonly params: Readonly<Record<string, readonly number[]>>;
+  /** Full names of those parameters whose name is not `<node>.<param>`; see {@link paramName}. */
+  readonly paramNames?: Readonly<Record<string, string>> | undefined;
 }
+
+/** The name of a node's parameter in a file of weights. */
+export const paramName = (node: Node, param: string): string =>
+  node.paramNames?.[param] ?? `${node.name}.${param}`;
 
 /** A module of a `sequential`: a node without its name and inputs. */
 export interface Module<K extends OpKind = OpKind> {
   readonly kind: K;
   readonly options: OpOptions[K];
   readonly params?: Readonly<Record<string, readonly number[]>>;
+  readonly paramNames?: Readonly<Record<string, string>> | undefined;
 }
 
 /** A network's nodes in an order in which each comes after its inputs. The last one is the output. */
@@ -65,6 +82,7 @@ export class Graph {
       inputs,
       options: module.options,
       params: module.params ?? {},
+      paramNames: module.paramNames,
     });
   }
 
@@ -106,10 +124,17 @@ export class Graph {
     return new Map(
       this.nodes.flatMap((node) =>
         Object.entries(node.params).map(
-          ([param, shape]) => [`${node.name}.${param}`, shape] as const,
+          ([param, shape]) => [paramName(node, param), shape] as const,
         ),
       ),
     );
+  }
+
+  /** Nodes whose outputs a forward pass that starts at `name` reads besides it: what residual paths bring past it. */
+  beside(name: string): string[] {
+    const behind = this.descendants(name);
+    const read = [...behind].filter((n) => n !== name).flatMap((n) => this.get(n).inputs);
+    return [...new Set(read)].filter((input) => !behind.has(input));
   }
 
   /** The nodes that depend on `name`, itself included. */

@@ -1,4 +1,6 @@
 export type { Architecture, Preprocessing } from './architecture.js';
+export { deepLift, deepLiftTaps } from './deep-lift.js';
+export { type Fit, fittingNetworks, fitWeights } from './fit.js';
 export { Graph, type Module, type Node, type OpKind } from './graph.js';
 export {
   alphaBetaRule,
@@ -30,5 +32,10 @@ export {
   type RuleSet,
 } from './rules.js';
 export { Trace, type TraceOptions } from './trace.js';
+export {
+  type TransformerComposite,
+  transformerComposites,
+  transformerRules,
+} from './transformer-rules.js';
 export * from './weights/index.js';
-export { networkNamed, networks } from './zoo/index.js';
+export { embeddedNetworks, networkNamed, networks } from './zoo/index.js';

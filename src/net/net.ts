@@ -5,12 +5,13 @@ import { Recorder, type RunPlan } from '../gpu/recorder.js';
 import type { Tensor } from '../gpu/tensor.js';
 import { placeholder, type Value } from '../gpu/value.js';
 import type { Architecture, Preprocessing } from './architecture.js';
+import { fittingNetworks, fitWeights } from './fit.js';
 import type { Graph, OpKind } from './graph.js';
 import { MaskedInput } from './masked-input.js';
 import { type ParamSource, Params } from './params.js';
 import { gradient, type RuleSet } from './rules.js';
 import { Trace, type TraceOptions } from './trace.js';
-import { matchWeights, parseWeights, type Weights } from './weights/index.js';
+import { parseWeights, type Weights } from './weights/index.js';
 import { networkNamed, networks } from './zoo/index.js';
 
 /** Height and width, pixels. */
@@ -23,7 +24,7 @@ export interface LayerInfo {
   readonly shape: readonly number[];
   /** Number of its parameters' elements. */
   readonly params: number;
-  /** Whether its output is a stack of maps, so that the CAM methods can explain it. */
+  /** Whether its output is a stack of maps, or patches' tokens, which are one: the CAM methods can explain it. */
   readonly spatial: boolean;
   readonly isDefault: boolean;
 }
@@ -66,7 +67,7 @@ export class Net {
   /**
    * Checks the weights against the architecture and binds them to the GPU. The number of classes is read off the weights.
    *
-   * @param network its name, or an architecture of one's own; default the name in the weights file's metadata
+   * @param network its name, or an architecture of one's own; default the name in the weights file's metadata, or the one that its tensors fit
    * @throws WeightsError that lists all missing, extra and misshapen tensors; LayerError for an unknown network.
    */
   static load(
@@ -76,17 +77,15 @@ export class Net {
     options: NetOptions = {},
   ): Net {
     const parsed = weights instanceof Uint8Array ? parseWeights(weights) : weights;
-    const wanted = network ?? parsed.metadata.network;
+    const wanted =
+      network ?? parsed.metadata.network ?? fittingNetworks(parsed)[0]?.architecture.name;
     if (wanted === undefined) {
       throw new WeightsError(
-        `${parsed.name}: does not say which network it is for: name one of ${[...networks.keys()].join(', ')}`,
+        `${parsed.name}: fits no network there is: name one of ${[...networks.keys()].join(', ')}`,
       );
     }
-    const architecture = typeof wanted === 'string' ? networkNamed(wanted) : wanted;
-    const head = parsed.entries.get(`${architecture.head}.weight`);
-    const classes = head?.shape[0] ?? architecture.classes;
-    const { params } = architecture.build(classes);
-    const sources = matchWeights(parsed, params, { network: architecture.name });
+    const named = typeof wanted === 'string' ? networkNamed(wanted) : wanted;
+    const { architecture, classes, sources } = fitWeights(named, parsed);
     const labels = options.labels ?? labelsFrom(parsed.metadata.labels);
     return new Net(architecture, classes, labels, gpu, sources, options.preprocessing);
   }
@@ -181,6 +180,7 @@ export class Net {
     const trace = this.trace(new Recorder(coreCaps), placeholder([1, 3, ...inputSize]));
     return this.graph.nodes.map((node) => {
       const { shape } = trace.value(node.name);
+      const isMaps = node.kind !== 'input' && trace.maps(node.name) !== undefined;
       return {
         name: node.name,
         kind: node.kind,
@@ -189,7 +189,7 @@ export class Net {
           (sum, p) => sum + p.reduce((a, b) => a * b, 1),
           0,
         ),
-        spatial: shape.length === 4 && node.kind !== 'input',
+        spatial: isMaps,
         isDefault: node.name === this.defaultLayer,
       };
     });

@@ -5,12 +5,16 @@ import type { Graph, Node, OpKind } from './graph.js';
 import { type Op, ops } from './ops.js';
 import type { Trace } from './trace.js';
 
-/** How a node passes back what arrives at its output: values for those inputs that `needs` names. */
+/**
+ * How a node passes back what arrives at its output: values for those inputs that `needs` names. `arrived` is what other nodes have passed back to
+ * an input so far; a rule may write its part into that and return it, instead of a value to be added.
+ */
 export type Rule = (
   trace: Trace,
   node: Node,
   dy: Value,
   needs: (input: number) => boolean,
+  arrived: (input: number) => Value | undefined,
 ) => readonly (Value | undefined)[];
 
 export type Match = (node: Node, graph: Graph) => boolean;
@@ -28,8 +32,8 @@ export const kind =
     kinds.includes(node.kind);
 
 /** The derivative, from the table of operations. */
-export const derivative: Rule = (trace, node, dy, needs) =>
-  (ops[node.kind] as unknown as Op<OpKind>).gradient(trace, node, dy, needs);
+export const derivative: Rule = (trace, node, dy, needs, arrived) =>
+  (ops[node.kind] as unknown as Op<OpKind>).gradient(trace, node, dy, needs, arrived);
 
 /** Plain backpropagation. */
 export const gradient: RuleSet = [[any, derivative]];

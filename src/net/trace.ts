@@ -4,8 +4,9 @@ import type { Tensor } from '../gpu/tensor.js';
 import { placeholder, type Value } from '../gpu/value.js';
 import { add } from '../kernels/add.js';
 import { channelSlice } from '../kernels/channel-slice.js';
+import { tokensToMaps } from '../kernels/tokens-to-maps.js';
 import { foldBatchNorm } from './fold.js';
-import type { Graph, Node, OpKind } from './graph.js';
+import { type Graph, type Node, type OpKind, paramName } from './graph.js';
 import { MaskedInput } from './masked-input.js';
 import { type Epilogue, type Op, ops, type Place } from './ops.js';
 import { type Params, rowRuns } from './params.js';
@@ -103,6 +104,15 @@ export class Trace {
     if (node.kind === 'relu' && this.#merges(before)) {
       return this.#emit(this.graph.get(before), { ...epilogue, act: 'relu' });
     }
+    // A backward pass reads what GELU was given, and a relevance rule the terms of a sum.
+    const isForward = !this.#keeps.has(node.name);
+    if (node.kind === 'gelu' && isForward && this.#isFreeLinear(before)) {
+      return this.#emit(this.graph.get(before), { ...epilogue, act: 'gelu' });
+    }
+    if (node.kind === 'add' && isForward) {
+      const sum = this.#addsIn(node.inputs);
+      if (sum) return sum;
+    }
     if (node.kind === 'batchNorm2d' && this.#merges(before)) {
       this.#folds.set(before, node as Node as Node<'batchNorm2d'>);
       return this.#emit(this.graph.get(before), { ...epilogue, folded: true });
@@ -110,12 +120,38 @@ export class Trace {
     return (ops[node.kind] as unknown as Op<K>).forward(this, node, epilogue);
   }
 
+  /** Whether nothing but its only reader asks for a node's output. */
+  #isFree(name: string): boolean {
+    return (
+      this.graph.consumers(name).length === 1 && !this.#taps.has(name) && !this.#values.has(name)
+    );
+  }
+
+  #isFreeLinear(name: string): boolean {
+    return this.graph.get(name).kind === 'linear' && this.#isFree(name);
+  }
+
+  /** Records a sum of two within the linear layer that makes one of them, if there is one. */
+  #addsIn([a, b]: readonly string[]): Value | undefined {
+    for (const [branch, other] of [
+      [b, a],
+      [a, b],
+    ]) {
+      let name = branch;
+      while (this.graph.get(name).kind === 'dropout' && this.#isFree(name)) {
+        [name] = this.graph.get(name).inputs;
+      }
+      if (this.#isFreeLinear(name)) {
+        return this.#emit(this.graph.get(name), { residual: this.value(other) });
+      }
+    }
+    return undefined;
+  }
+
   /** Whether a node's computation can end with what its only reader does. */
   #merges(name: string): boolean {
     const node = this.graph.get(name);
-    const free =
-      this.graph.consumers(name).length === 1 && !this.#taps.has(name) && !this.#values.has(name);
-    if (!free) return false;
+    if (!this.#isFree(name)) return false;
     if (ops[node.kind].takesEpilogue) return true;
     return (node.kind === 'relu' || node.kind === 'batchNorm2d') && this.#merges(node.inputs[0]);
   }
@@ -163,8 +199,14 @@ export class Trace {
 
   /** A parameter of a node as a tensor (a stand-in while only planning). */
   param(node: Node, name: string): Param {
-    const key = `${node.name}.${name}`;
+    const key = paramName(node, name);
     return this.params?.tensor(key) ?? this.#standIn(key, node.params[name]);
+  }
+
+  /** A tensor computed once from parameters on the CPU (a stand-in while only planning). */
+  derived(key: string, shape: readonly number[], compute: (params: Params) => Float32Array): Param {
+    const { params } = this;
+    return params?.derived(key, shape, () => compute(params)) ?? this.#standIn(key, shape);
   }
 
   /** The same stand-in whenever a parameter is planned with, so that its bytes count once. */
@@ -199,9 +241,9 @@ export class Trace {
     const { maxStorageBufferBindingSize } = this.recorder.caps.limits;
     const runs = rowRuns(node.params.weight, maxStorageBufferBindingSize);
     const parts = (param: string): readonly Param[] =>
-      this.params?.rows(`${node.name}.${param}`, runs) ??
+      this.params?.rows(paramName(node, param), runs) ??
       runs.map(({ first, count }) =>
-        this.#standIn(`${node.name}.${param} ${first} ${count}`, [
+        this.#standIn(`${paramName(node, param)} ${first} ${count}`, [
           count,
           ...node.params[param].slice(1),
         ]),
@@ -209,6 +251,34 @@ export class Trace {
     const w = parts('weight');
     const b = node.params.bias && parts('bias');
     return runs.map(({ first }, i) => ({ first, w: w[i], ...(b && { b: b[i] }) }));
+  }
+
+  /**
+   * Rows and columns of the grid that the last tokens of a node stand for; undefined if its output is not a sequence of patches.
+   *
+   * @throws LayerError if the forward pass was started behind the patches.
+   */
+  grid(name: string): readonly [number, number] | undefined {
+    const node = this.graph.get(name);
+    if (node.kind === 'patchTokens') {
+      const [, , P, Q] = this.value(node.inputs[0]).shape;
+      return [P, Q];
+    }
+    if (node.kind === 'token' || node.inputs.length === 0) return undefined;
+    return this.grid(node.inputs[0]);
+  }
+
+  /** A node's output as feature maps [N,K,h,w]: tokens of patches lie in their grid, the tokens before them are dropped. Undefined if it is neither. */
+  maps(name: string): Value | undefined {
+    return this.asMaps(name, this.value(name));
+  }
+
+  /** A value of a node's shape, its gradient say, as {@link maps} has its output. */
+  asMaps(name: string, value: Value): Value | undefined {
+    if (this.graph.get(name).kind === 'attentionMap') return undefined;
+    if (value.shape.length !== 3) return value.shape.length === 4 ? value : undefined;
+    const grid = this.grid(name);
+    return grid && this.k(tokensToMaps, { x: value }, { grid });
   }
 
   /** A value to be filled through `into`. */
@@ -219,6 +289,11 @@ export class Trace {
   /** Whether a backward pass through this node was announced. */
   keepsForBackward(node: Node): boolean {
     return this.#keeps.has(node.name);
+  }
+
+  /** Whether a node's output is needed by what reads it only, forward: a kernel that skips it may do for both. */
+  canSkip(name: string): boolean {
+    return !this.#keeps.has(name) && !this.#taps.has(name) && !this.#values.has(name);
   }
 
   /** Keeps a by-product of a node's forward pass for its backward pass. */
@@ -264,12 +339,14 @@ export class Trace {
       const g = grads.get(node.name);
       const needs = (i: number) => wanted.has(node.inputs[i]);
       if (!g || !node.inputs.some((_, i) => needs(i))) continue;
-      const dxs = ruleFor(rules, node, this.graph)(this, node, g, needs);
+      const dxs = ruleFor(rules, node, this.graph)(this, node, g, needs, (i) =>
+        grads.get(node.inputs[i]),
+      );
       node.inputs.forEach((input, i) => {
         const dx = dxs[i];
         if (!needs(i) || !dx) return;
         const sum = grads.get(input);
-        grads.set(input, sum ? this.k(add, { a: sum, b: dx }) : dx);
+        grads.set(input, sum && sum !== dx ? this.k(add, { a: sum, b: dx }) : dx);
       });
     }
     return new Map(to.map((name) => [name, grads.get(name)!]));

@@ -76,7 +76,7 @@ test('flags: every method of the registry, or those named, with options', () => 
 test.each([
   [['--methods', 'gradcam'], /no method gradcam: nearest are grad-cam/],
   [['--methods', 'grad-cam:colour=red'], /no option colour/],
-  [['--network', 'vgg16'], /--network vgg16: should be toy_vgg or toy_alexnet/],
+  [['--network', 'vgg16'], /--network vgg16: should be toy_vgg or toy_alexnet or toy_vit/],
   [['--pictures', '0'], /--pictures 0: should be a whole number from 1 to 200/],
   [['--pictures', '201'], /should be a whole number from 1 to 200/],
   [['--what'], /--what/],

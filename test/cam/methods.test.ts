@@ -65,7 +65,8 @@ const handOut = (what: 'A' | 'G'): Method => ({
   },
 });
 
-describe.each([...methods.values()])('$name', (method) => {
+// Those for transformers only are in transformer.test.ts.
+describe.each([...methods.values()].filter(({ suits }) => !suits))('$name', (method) => {
   const options = quickOptions[method.name] ?? {};
 
   test('shape, range, finite, deterministic', async () => {

@@ -132,7 +132,7 @@ test('the numbers do not depend on the batch of masks, nor does the peak grow wi
   let first: Float32Array | undefined;
   const steps = new Set<number>();
   for (const memoryBytes of [0, 400_000, 1e9]) {
-    steps.add(batchWithin(net.gpu!.caps, net, 'input', [3, H, W], memoryBytes));
+    steps.add(batchWithin(net.gpu!.caps, net, { input: [3, H, W] }, memoryBytes));
     const input = net.gpu!.tensor(x, [1, 3, H, W]);
     const result = await explain(net, input, {
       layer,

@@ -49,6 +49,10 @@ describe('methods', () => {
     const { stdout: printed } = await run(['methods', '--json']);
     const occlusion = JSON.parse(printed).find((m: { name: string }) => m.name === 'occlusion');
     const [enhanced, smoothed] = occlusion.wrappers;
+    const signed = JSON.parse(printed).filter((m: { signed: boolean }) => m.signed);
+    expect(signed.map((m: { name: string }) => m.name)).toContain('deeplift');
+    expect(occlusion.signed).toBe(false);
+    expect(stdout).toMatch(/^deeplift \(.*signed: red speaks for the class, blue against it\)$/m);
     expect(enhanced.name).toBe('enhanced-occlusion');
     expect(Object.keys(enhanced.options)).toEqual(['window', 'windowStride', 'cutoff']);
     expect(smoothed.name).toBe('smooth-occlusion');

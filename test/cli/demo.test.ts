@@ -5,7 +5,12 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { gradCam } from '../../src/cam/grad-cam.js';
 import { activationsAt, type Method } from '../../src/cam/method.js';
 import { methodNamed, methods } from '../../src/cam/registry.js';
-import { slowChoices, slowPicture } from '../../src/cli/demo-choices.js';
+import {
+  slowChoices,
+  slowPicture,
+  transformerChoices,
+  transformerName,
+} from '../../src/cli/demo-choices.js';
 import { drawText, textWidth, wrapText } from '../../src/cli/pixel-font.js';
 import { main } from '../../src/cli/run.js';
 import { LayerError } from '../../src/errors.js';
@@ -33,15 +38,23 @@ const decoded = async (...path: string[]) => decodeImage(readFileSync(join(...pa
 const filesOf = (method: Method, picture: string) => {
   const { name, usesTarget, layers, passes } = method;
   const choice = slowChoices[name];
-  if ((choice || passes === 'many') && picture !== slowPicture) return [];
+  if ((choice || passes === 'many' || method.suits) && picture !== slowPicture) return [];
   const classes = choice?.classes ?? ['cat', 'dog'];
   return [name, ...(layers === 'many' && !choice ? [`${name}-fused`] : [])].flatMap((stem) =>
     usesTarget ? classes.map((label) => `${stem}.${label}.png`) : [`${stem}.png`],
   );
 };
 const wrapped = Object.keys(slowChoices).filter((name) => !methods.has(name));
-const expectedOf = (picture: string) =>
-  [...methods.values(), ...wrapped.map(methodNamed)].flatMap((m) => filesOf(m, picture));
+const onTransformer = (picture: string) =>
+  picture !== slowPicture
+    ? []
+    : Object.entries(transformerChoices).flatMap(([name, { classes = ['cat', 'dog'] }]) =>
+        classes.map((label) => `${name}.${transformerName}.${label}.png`),
+      );
+const expectedOf = (picture: string) => [
+  ...[...methods.values(), ...wrapped.map(methodNamed)].flatMap((m) => filesOf(m, picture)),
+  ...onTransformer(picture),
+];
 
 describe('webgpu-cam demo with all methods', () => {
   const folder = join(top, 'all');
@@ -156,8 +169,9 @@ describe('webgpu-cam demo with all methods', () => {
 
   test('the page names methods, papers and what the network says', () => {
     const plain = rest.replaceAll('&quot;', '"').replaceAll('&amp;', '&');
-    for (const { title, paper } of [...methods.values(), ...wrapped.map(methodNamed)]) {
-      expect(plain).toContain(`>${title}<small>${paper}</small>`);
+    for (const { title, paper, suits } of [...methods.values(), ...wrapped.map(methodNamed)]) {
+      const where = suits ? ` (${transformerName})` : '';
+      expect(plain).toContain(`>${title}${where}<small>${paper}</small>`);
     }
     for (const [, { options = {} }] of Object.entries(slowChoices)) {
       for (const [option, value] of Object.entries(options)) {
@@ -214,9 +228,13 @@ describe('webgpu-cam demo with methods that go wrong', () => {
     expect(report.pictures.map(({ name }: { name: string }) => name)).toEqual(pictures);
     expect(report.pictures[0].top5).toHaveLength(5);
     const windowed = (method: string) => method === 'enhanced-grad-cam';
-    const own = report.results.filter((r: { method: string }) => !windowed(r.method));
+    const own = report.results.filter(
+      (r: { method: string; network: string }) =>
+        !windowed(r.method) && r.network !== transformerName,
+    );
     expect(own).toHaveLength(2 * 2 * pictures.length);
-    expect(report.results).toHaveLength(own.length + 2);
+    // By sliding window, and on the transformer, a map of each class.
+    expect(report.results).toHaveLength(own.length + 2 + 2);
     for (const { method, file, warnings, score, classId, label } of report.results) {
       expect(readFileSync(file).length).toBeGreaterThan(1000);
       expect(Number.isFinite(score)).toBe(true);
@@ -224,7 +242,7 @@ describe('webgpu-cam demo with methods that go wrong', () => {
       expect(warnings).toHaveLength(method === 'blank' ? 1 : 0);
     }
     expect(report.refused).toEqual([
-      { method: 'refusing', why: 'refusing: this network has no such thing' },
+      { network: 'toy_vgg', method: 'refusing', why: 'refusing: this network has no such thing' },
     ]);
   });
 

@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { colormapTable } from '../../src/image/colormap.js';
 import { decodeImage } from '../../src/image/decode-node.js';
 import { parseNpy } from '../../src/image/npy.js';
 import { write, writePhoto, writeTinyVgg } from './fixtures.js';
@@ -201,6 +202,35 @@ describe('explain', () => {
     expect(readMap(join(out, 'disc', 'gradient.raw.npy')).shape).toEqual([3, 64, 64]);
     const { rgba } = await pixels(join(out, 'disc', 'gradient.heatmap.png'));
     for (let i = 0; i < rgba.length; i += 4) expect(rgba[i]).toBe(rgba[i + 1]);
+  });
+
+  test('maps with a sign say so, bring their numbers and diverging colours', async () => {
+    const out = join(scratch, 'signed');
+    const { stdout } = await run([
+      ...['explain', photo, ...net, '--output-dir', out, '--method', 'deeplift,gradient'],
+    ]);
+    expect(stdout).toMatch(/deeplift of .*, score [-\d.]+, at input, convergenceDelta [-\d.e]+: /);
+    const folder = join(out, 'disc');
+    const [deeplift, gradient] = summaryOf(folder).results;
+    expect(deeplift).toMatchObject({ signed: true, layer: 'input' });
+    expect(Math.abs(deeplift.numbers.convergenceDelta)).toBeLessThan(1e-3);
+    expect(gradient).toMatchObject({ signed: false, numbers: {} });
+    const map = readMap(join(folder, 'deeplift.npy')).data;
+    expect([Math.min(...map), Math.max(...map)].some((v) => v === 0 || v === 1)).toBe(true);
+    const [heatmap, plain] = await Promise.all(
+      ['deeplift', 'gradient'].map((name) => pixels(join(folder, `${name}.heatmap.png`))),
+    );
+    // Red or blue, the paler the nearer to 0.
+    map.forEach((v, i) => {
+      const [r, g, b] = heatmap.rgba.slice(4 * i, 4 * i + 3);
+      expect(Math.sign(Math.round((v - 0.5) * 100)) * (r - b)).toBeGreaterThanOrEqual(0);
+      expect(Math.abs(g - (255 - Math.abs(v - 0.5) * 510))).toBeLessThan(5);
+    });
+    const jet = colormapTable('jet');
+    readMap(join(folder, 'gradient.npy')).data.forEach((v, i) => {
+      const at = 4 * Math.floor(255 * v + 0.5);
+      expect([...plain.rgba.slice(4 * i, 4 * i + 4)]).toEqual([...jet.slice(at, at + 4)]);
+    });
   });
 
   test('the same bytes twice', async () => {

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { explain } from '../../src/cam/explain.js';
 import { gradCam } from '../../src/cam/grad-cam.js';
 import type { Method } from '../../src/cam/method.js';
+import { methodNamed } from '../../src/cam/registry.js';
 import { classTarget } from '../../src/cam/target.js';
 import { LayerError, ShapeError, TargetError } from '../../src/errors.js';
 import {
@@ -161,6 +162,20 @@ describe('judgeMaps', () => {
       });
     }
     expect((await testGpu()).liveBytes).toBe(liveBytes);
+  });
+
+  test('of a map with a sign takes what speaks for the class', async () => {
+    const [one] = onePetCases(1);
+    const photo = Photo.fromRgba(await testGpu(), one.image);
+    const method = methodNamed('gradient-x-input');
+    const explained = await explain(net, photo, { method, target: classTarget(one.classId) });
+    const map = await explained.read();
+    explained.destroy();
+    photo.destroy();
+    const above = map.map((v) => Math.max(0, v - 0.5));
+    const { scores } = await judgeMaps(net, method, [[one]]);
+    expect(scores[0].energy).toBeCloseTo(energyShare(above, one.mask), 4);
+    expect(Math.abs(scores[0].energy - energyShare(map, one.mask))).toBeGreaterThan(0.05);
   });
 
   test('asks for the class of the case: the other animal’s class gives another score', async () => {

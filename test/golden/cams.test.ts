@@ -12,7 +12,7 @@ import { testGpu, useGpu } from '../support/gpu.js';
 import { type CamCase, isBuilt, isSlow, mapsOf, netOf, runMap } from './cams.js';
 
 /** `npm test` takes these networks; `npm run test:golden` (GOLDEN_ALL) takes all there are. */
-const quick = ['alexnet'];
+const quick = ['alexnet', 'vit_tiny'];
 
 describe.runIf(hasFolder(goldenDir))('golden maps', () => {
   useGpu();

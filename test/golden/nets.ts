@@ -5,6 +5,7 @@ import { Net } from '../../src/net/net.js';
 import { networks } from '../../src/net/zoo/index.js';
 import { gainOf, hashWeights } from '../support/hash-weights.js';
 import { relativeL2 } from '../support/numbers.js';
+import { tinyVit } from '../support/tiny-vit.js';
 import { type Check, type GoldenTensors, imageInput, sampleLike } from './format.js';
 
 interface LayerStats {
@@ -33,12 +34,15 @@ export interface NetCase {
   readonly torch_f32_rel_l2?: Readonly<Record<string, number>>;
 }
 
+const architectureOf = (arch: string) => (arch === tinyVit.name ? tinyVit : networks.get(arch));
+
 /** Whether the network of a case is built. */
-export const isBuilt = ({ arch }: NetCase): boolean => networks.has(arch);
+export const isBuilt = ({ arch }: Pick<NetCase, 'arch'>): boolean =>
+  architectureOf(arch) !== undefined;
 
 /** A network of the zoo under hash weights. */
 export function hashNet(gpu: Gpu, arch: string, salt = '', gain = gainOf(arch)): Net {
-  const architecture = networks.get(arch)!;
+  const architecture = architectureOf(arch)!;
   return Net.from(
     gpu,
     architecture,
@@ -104,7 +108,8 @@ export async function runNetCase(
         }),
       );
     }
-    if (A.shape.length === 4) compare('gradcam.raw', gradCamOf(act, gradLast, A.shape), 1e-3);
+    const raw = gradCamOf(act, gradLast, A.shape, trace.grid(last));
+    compare('gradcam.raw', raw, 1e-3);
 
     if (c.image2 && golden('logits_image2')) {
       const second = imageInput(images, c.image2);
@@ -195,13 +200,22 @@ export function inputGradientChecks(
 const largestOf = (values: ArrayLike<number>) =>
   Array.from(values).reduce((a, b) => Math.max(a, Math.abs(b)), 0);
 
-/** Grad-CAM's raw map, on the CPU. */
-function gradCamOf(A: Float32Array, G: Float32Array, [, K, h, w]: readonly number[]): Float32Array {
+/** Grad-CAM's raw map, on the CPU, of maps [1,K,h,w] or of tokens [1,T,K] whose last lie in a grid. */
+function gradCamOf(
+  A: Float32Array,
+  G: Float32Array,
+  shape: readonly number[],
+  grid: readonly [number, number] | undefined,
+): Float32Array {
+  const [h, w] = grid ?? shape.slice(2);
+  const K = grid ? shape[2] : shape[1];
+  const first = grid ? shape[1] - h * w : 0;
+  const at = (k: number, i: number) => (grid ? (first + i) * K + k : k * h * w + i);
   const raw = new Float64Array(h * w);
   for (let k = 0; k < K; k++) {
     let alpha = 0;
-    for (let i = 0; i < h * w; i++) alpha += G[k * h * w + i] / (h * w);
-    for (let i = 0; i < h * w; i++) raw[i] += alpha * A[k * h * w + i];
+    for (let i = 0; i < h * w; i++) alpha += G[at(k, i)] / (h * w);
+    for (let i = 0; i < h * w; i++) raw[i] += alpha * A[at(k, i)];
   }
   return Float32Array.from(raw);
 }

@@ -4,6 +4,7 @@ import { linear } from '../../src/kernels/linear.js';
 import { runKernel, testCaps, useGpu } from '../support/gpu.js';
 import { expectClose, random, relativeL2, sumBound } from '../support/numbers.js';
 import { matrixProduct } from '../support/reference-conv.js';
+import { gelu } from '../support/reference-normal.js';
 import { channels } from '../support/slices.js';
 
 const { gpu } = useGpu();
@@ -28,7 +29,8 @@ for (const [i, { n, c, k }] of cases.entries()) {
   const [x, w, b] = [random([n, c], 1), random([k, c], 2), random([k], 3)];
   for (const variant of linear.variantsFor({ x, w, b }, {}, testCaps)) {
     const shape = `[${n},${c}] to ${k}`;
-    for (const act of [i % 3 === 1 ? 'relu' : 'none'] as const) {
+    for (const act of [(['none', 'relu', 'gelu'] as const)[i % 3]]) {
+      const r = i % 2 === 1 ? random([n, k], 4) : undefined;
       test(`linear ${variant} ${act} is its definition: ${shape}`, async () => {
         const ref = matrixProduct(
           n,
@@ -38,10 +40,15 @@ for (const [i, { n, c, k }] of cases.entries()) {
           (t, j) => w.data[j * c + t],
         );
         const whole = ref.y.map((v, i) => v + b.data[i % k]);
-        const y = act === 'relu' ? whole.map((v) => Math.max(v, 0)) : whole;
-        const size = ref.size.map((v, i) => v + Math.abs(b.data[i % k]));
-        const got = await runKernel(gpu(), linear, { x, w, b }, { act }, variant);
-        expectClose(got.y, y, sumBound(c + 1, size));
+        const acts = { none: (v: number) => v, relu: (v: number) => Math.max(v, 0), gelu };
+        const y = whole.map((v, i) => acts[act](v) + (r?.data[i] ?? 0));
+        const size = ref.size.map(
+          (v, i) => v + Math.abs(b.data[i % k]) + Math.abs(r?.data[i] ?? 0),
+        );
+        const got = await runKernel(gpu(), linear, { x, w, b, r }, { act }, variant);
+        // The slope of GELU is at most 1.13, its own error 2e-7 of it.
+        const more = act === 'gelu' ? 6 : 2;
+        expectClose(got.y, y, sumBound(1.13 * c + more, size));
         expect(relativeL2(got.y, y)).toBeLessThan(2e-5);
       });
     }

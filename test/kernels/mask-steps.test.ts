@@ -4,6 +4,7 @@ import { ablateChannels } from '../../src/kernels/ablate-channels.js';
 import { adamRates, adamStep } from '../../src/kernels/adam-step.js';
 import { blend } from '../../src/kernels/blend.js';
 import { channelSlice } from '../../src/kernels/channel-slice.js';
+import { copyRow } from '../../src/kernels/copy-row.js';
 import { maskGradient } from '../../src/kernels/mask-gradient.js';
 import { masksAt } from '../../src/kernels/mask-source.js';
 import { totalVariation } from '../../src/kernels/total-variation.js';
@@ -54,6 +55,22 @@ test('ablateChannels says what does not fit', () => {
       'should be a whole number from 1 to 4, the number of maps',
     );
   }
+});
+
+test('copyRow: copies of one image of a batch', async () => {
+  const x = random([3, 37], 1);
+  for (const [image, count] of [
+    [0, 1],
+    [2, 9],
+  ]) {
+    const at = { shape: [5], data: masksAt(image, 4) };
+    for (const kernel of count > 1 ? [copyRow, folded(copyRow)] : [copyRow]) {
+      const { y } = await runKernel(gpu(), kernel, { x, at }, { count });
+      const row = [...x.data.subarray(image * 37, (image + 1) * 37)];
+      expect([...y]).toEqual(Array.from({ length: count }, () => row).flat());
+    }
+  }
+  expect(() => copyRow.plan({ x, at: { shape: [5] } }, { count: 0 })).toThrow('count is 0');
 });
 
 for (const shape of [

@@ -37,6 +37,10 @@ const cases = [
     first: 0,
   },
   { x: [2, 4, 12, 12], w: [6, 2, 3, 3], groups: 2, dilation: [2, 2], count: 7, image: 0, first: 1 },
+  { x: [2, 4, 15, 8], w: [14, 2, 3, 3], pad: [2, 1], groups: 2, count: 3, image: 1, first: 1 },
+  { x: [1, 3, 14, 21], w: [7, 3, 3, 3], pad: [1, 1], count: 2, image: 0, first: 0 },
+  { x: [1, 3, 26, 31], w: [9, 3, 7, 7], stride: [2, 2], pad: [3, 3], count: 3, image: 0, first: 1 },
+  { x: [2, 2, 11, 18], w: [10, 1, 2, 6], pad: [0, 4], groups: 2, count: 2, image: 1, first: 0 },
   { x: [1, 3, 4, 4], w: [70, 3, 4, 4], stride: [4, 4], count: 2, image: 0, first: 3 },
 ] as const;
 

@@ -3,7 +3,7 @@ import { maxPool2d } from '../../src/kernels/max-pool2d.js';
 import { maxPool2dBackward } from '../../src/kernels/max-pool2d-backward.js';
 import { maxPool2dValues } from '../../src/kernels/max-pool2d-values.js';
 import { folded } from '../support/folded.js';
-import { type Ndarray, runKernel, useGpu } from '../support/gpu.js';
+import { type Ndarray, runKernel, testCaps, useGpu } from '../support/gpu.js';
 import { dot, expectClose, random, sumBound } from '../support/numbers.js';
 import * as reference from '../support/reference-pool.js';
 
@@ -52,8 +52,10 @@ for (const c of cases) {
       const got = await runKernel(gpu(), maxPool2d, { x }, c);
       expect([...got.y]).toEqual(expected.y);
       expect([...got.positions]).toEqual(expected.positions);
-      const { y } = await runKernel(gpu(), maxPool2dValues, { x }, c);
-      expect([...y]).toEqual(expected.y);
+      for (const variant of maxPool2dValues.variantsFor({ x }, c, testCaps)) {
+        const { y } = await runKernel(gpu(), maxPool2dValues, { x }, c, variant);
+        expect([...y]).toEqual(expected.y);
+      }
 
       const dy = random(expected.shape, 5);
       const positions = { shape: expected.shape, data: Uint32Array.from(expected.positions) };

@@ -16,6 +16,11 @@ const colours = {
     (_, i) => (i | ((255 - i) << 8) | (((i * 7) % 256) << 16) | (255 << 24)) >>> 0,
   ),
 };
+/** The same, the middle of which lets the photo through. */
+const fading = {
+  shape: [256],
+  data: colours.data.map((v, i) => ((v & 0xffffff) | (Math.abs(2 * i - 255) << 24)) >>> 0),
+};
 const mapOf = (shape: readonly number[]): Ndarray => ({
   shape,
   data: random(shape, 4).data.map((v) => (v + 1) / 2),
@@ -33,7 +38,7 @@ test('heatmap looks the nearest colour up and leaves what is not finite clear', 
 });
 
 /** Overlay by its definition, in float64. */
-function reference(photo: Ndarray, map: Ndarray, m: ArrayLike<number>, alpha: number): number[][] {
+function reference(photo: Ndarray, map: Ndarray, m: ArrayLike<number>, most: number): number[][] {
   const [H, W] = photo.shape;
   const [P, Q] = map.shape;
   const hold = (v: number, most: number) => Math.min(Math.max(v, 0), most);
@@ -50,7 +55,8 @@ function reference(photo: Ndarray, map: Ndarray, m: ArrayLike<number>, alpha: nu
         if (weight > 0) value += weight * map.data[p * Q + q];
       }
     if (!Number.isFinite(value)) return under;
-    const colour = colours.data[Math.floor(hold(value, 1) * 255 + 0.5)];
+    const colour = fading.data[Math.floor(hold(value, 1) * 255 + 0.5)];
+    const alpha = (most * (colour >>> 24)) / 255;
     return under.map((c, k) =>
       k === 3 ? c : (1 - alpha) * c + alpha * ((colour >>> (8 * k)) & 255),
     );
@@ -78,7 +84,7 @@ for (const c of cases) {
         photo,
         map,
         m: { shape: [12], data: m },
-        colours,
+        colours: fading,
         alpha: { shape: [1], data: new Float32Array([c.alpha]) },
       });
       let [different, changed, opacity] = [0, 0, 0];

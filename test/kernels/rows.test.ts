@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { argmaxRows } from '../../src/kernels/argmax-rows.js';
 import { maxRows, minRows } from '../../src/kernels/extreme-rows.js';
-import { normalizeRows } from '../../src/kernels/normalize-rows.js';
+import { type NormalizeOptions, normalizeRows } from '../../src/kernels/normalize-rows.js';
 import { rowRange } from '../../src/kernels/row-range.js';
 import { meanRows, sumRows } from '../../src/kernels/sum-rows.js';
 import { topK } from '../../src/kernels/top-k.js';
@@ -134,13 +134,14 @@ test('rowRange counts what is not finite and what is not zero', async () => {
   ]);
 });
 
-async function normalized(x: Ndarray, f: <K>(kernel: K) => K = (kernel) => kernel) {
+async function normalized(
+  x: Ndarray,
+  f: <K>(kernel: K) => K = (kernel) => kernel,
+  options: NormalizeOptions = {},
+) {
   const { range } = await runKernel(gpu(), f(rowRange), { x });
-  const { y } = await runKernel(gpu(), f(normalizeRows), {
-    x,
-    range: { shape: [x.shape[0], 4], data: range },
-  });
-  return y;
+  const reads = { x, range: { shape: [x.shape[0], 4], data: range } };
+  return (await runKernel(gpu(), f(normalizeRows), reads, options)).y;
 }
 
 for (const scale of [1, 1e-30, 1e-37, 1e30, 1.6e38]) {
@@ -162,6 +163,42 @@ for (const scale of [1, 1e-30, 1e-37, 1e30, 1.6e38]) {
     });
   });
 }
+
+for (const scale of [1, 1e-30, 1e-37, 1e30, 1.6e38]) {
+  test(`normalizeRows keeps the sign of rows of size ${scale} where that is asked for`, async () => {
+    const { shape, data } = random([5, 333], 2);
+    const x = { shape, data: data.map((v, i) => (v + 0.1 * Math.floor(i / 333)) * scale) };
+    x.data[7] = 0;
+    const y = await normalized(x, (kernel) => folded(kernel as never) as never, { signed: true });
+    rowsOf(x).forEach((row, n) => {
+      const most = Math.max(...Array.from(row, Math.abs));
+      expectClose(
+        y.subarray(n * 333, (n + 1) * 333),
+        Float64Array.from(row, (v) => 0.5 + v / most / 2),
+        () => 11 * unit + 2 ** -125 / most,
+      );
+    });
+    expect(y[7]).toBe(0.5);
+  });
+}
+
+test('normalizeRows of signed rows: zeros and what is not finite are in the middle, order and sign are kept', async () => {
+  const x = {
+    shape: [5, 3],
+    data: new Float32Array([0, 0, 0, 7.5, 7.5, 7.5, nan, nan, inf, nan, -1, 3, -inf, -8, 4]),
+  };
+  const y = await normalized(x, undefined, { signed: true });
+  const third = Math.fround(2 / 6);
+  expect([...y]).toEqual(
+    [
+      [0.5, 0.5, 0.5],
+      [1, 1, 1],
+      [0.5, 0.5, 0.5],
+      [0.5, third, 1],
+      [0.5, 0, 0.75],
+    ].flat(),
+  );
+});
 
 test('normalizeRows gives 0 for constant rows and for what is not finite', async () => {
   const x = {

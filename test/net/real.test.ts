@@ -47,16 +47,24 @@ describe.runIf(hasFolder(realDir))('real networks', () => {
     );
   });
 
-  describe('squeezenet1_1', () => {
-    let net: Net;
-    beforeAll(async () => {
-      net = await load('squeezenet1_1');
-    });
-    afterAll(() => net.destroy());
-
-    test('logits and Grad-CAM of the reference input', async () => {
+  describe.each([
+    { net: 'squeezenet1_1', file: 'squeezenet1_1.safetensors', found: 'squeezenet1_1' },
+    {
+      net: 'deit_tiny_patch16_224',
+      file: 'deit_tiny_patch16_224.safetensors',
+      found: 'deit_tiny',
+    },
+    {
+      net: 'deit_tiny_patch16_224',
+      file: 'formats/deit_tiny_torchvision_names.pth',
+      found: 'deit_tiny',
+    },
+  ])('$file', ({ net: name, file, found }) => {
+    test('is recognised; logits and Grad-CAM of the reference input', async () => {
+      const net = Net.load(await testGpu(), undefined, readFileSync(join(realDir, file)));
+      expect(net.name).toBe(found);
       const reference = readTensors(join(realDir, 'reference/dog_and_cat.safetensors'));
-      const get = (key: string) => reference(`squeezenet1_1.${key}`)!;
+      const get = (key: string) => reference(`${name}.${key}`)!;
       const x = get('input');
       // Both classes in one batch.
       const two = new Float32Array(2 * x.data.length);
@@ -73,7 +81,16 @@ describe.runIf(hasFolder(realDir))('real networks', () => {
       }
       result.destroy();
       input.destroy();
+      net.destroy();
     });
+  });
+
+  describe('squeezenet1_1', () => {
+    let net: Net;
+    beforeAll(async () => {
+      net = await load('squeezenet1_1');
+    });
+    afterAll(() => net.destroy());
 
     test('from the photo: 243 lies on the dog and 282 on the cat', async () => {
       const photo = await photoOf('dog_and_cat.png');

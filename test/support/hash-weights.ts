@@ -33,7 +33,7 @@ export function hashTensor(
   if (leaf === 'num_batches_tracked') return out;
   if (leaf === 'running_mean') scale = 0.1;
   else if (leaf === 'running_var') [scale, offset] = [0.2, 1];
-  else if (leaf === 'class_token' || leaf === 'pos_embedding') scale = 0.02 * Math.sqrt(3);
+  else if (leaf.endsWith('_token') || leaf === 'pos_embedding') scale = 0.02 * Math.sqrt(3);
   else if (leaf.endsWith('weight') && shape.length >= 2)
     scale = Math.sqrt(gain / (size / shape[0]));
   else if (leaf.endsWith('weight')) [scale, offset] = [0.1, 1];

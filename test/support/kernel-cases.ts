@@ -33,6 +33,8 @@ const sizeSets: Readonly<Record<string, Sizes>> = {
     HEADS: 2,
     M: 6,
     B: 2,
+    FH: 9,
+    FW: 7,
   },
   even: {
     ...{ N: 8, C: 32, CG: 32, K: 32, KT: 32, H: 18, W: 18, R: 3, S: 3, P: 16, Q: 16 },
@@ -82,12 +84,14 @@ const special: Readonly<Record<string, (sizes: Sizes, full: boolean) => object>>
   quickshiftParents: () => ({ kernelSize: 1, ratio: 0.5, maxDist: 3 }),
   rootLabels: () => ({ most: 5 }),
   ablateChannels: ({ K }) => ({ count: K - 1 }),
+  copyRow: () => ({ count: 3 }),
   placeWindows: () => ({ window: [2, 3], stride: [1, 1], rows: 2, columns: 2 }),
   packRows: (sizes) => ({ offset: 3, total: anyShape(sizes).reduce((a, b) => a * b) + 5 }),
   multiscaleProduct: ({ K }) => ({ channels: K }),
   keepsClass: ({ T }) => ({ row: T - 1, rows: T }),
   areaGradient: ({ C }) => ({ kept: Math.ceil(C / 3) }),
   adamStep: () => ({ low: 0, high: 1 }),
+  multiplyColumns: ({ C }) => ({ first: 1, count: C - 2 }),
   fftRows: (sizes) => ({ columns: halfSpectrum(sizes) }),
   fftRowsInverse: ({ W }) => ({ width: W }),
   fftColumnsFiltered: ({ W }) => ({ cutoff: 2, width: W }),
@@ -131,7 +135,7 @@ function shapeOf(kernelName: string, letters: string, sizes: Sizes): number[] {
     TH: twiddleCount(sizes.H),
     ...{ J: 5, NJ: 5 * sizes.N, E: sizes.T * sizes.N * sizes.K * 2 * 3 },
     ...{ QKV: 3 * sizes.D, EXTRA: 2, TT: 2 + sizes.H * sizes.W },
-    ...{ I: sizes.N, F: 5, FH: sizes.P, FW: sizes.Q, L: 4 },
+    ...{ I: sizes.N, F: 5, FH: sizes.FH ?? sizes.P, FW: sizes.FW ?? sizes.Q, L: 4 },
   };
   return letters.split(' ').map((letter) => {
     const size = /^\d+$/.test(letter) ? Number(letter) : further[letter];

@@ -21,7 +21,7 @@ export function matchWeights(
   expected: ReadonlyMap<string, readonly number[]>,
   options: MatchOptions = {},
 ): Map<string, WeightEntry> {
-  const entries = alignPrefix(weights.entries, expected);
+  const entries = alignPrefix(weights.entries, (name) => expected.has(name));
   const matched = new Map<string, WeightEntry>();
   const missing: string[] = [];
   const misshapen: Misshapen[] = [];
@@ -63,18 +63,18 @@ const names = (list: readonly string[]) => listed(list.map(quote));
 const sameShape = (a: readonly number[], b: readonly number[]) =>
   a.length === b.length && a.every((size, i) => size === b[i]);
 
-/** Lightning and others keep the network as an attribute: `model.conv1.weight`. */
-function alignPrefix(
+/** Entries without the prefix that all share, if the rest is then known: Lightning and others keep the network as an attribute, `model.conv1.weight`. */
+export function alignPrefix(
   entries: ReadonlyMap<string, WeightEntry>,
-  expected: ReadonlyMap<string, readonly number[]>,
+  isKnown: (name: string) => boolean,
 ): ReadonlyMap<string, WeightEntry> {
   const [first] = entries.keys();
   const prefix = first?.slice(0, first.indexOf('.') + 1);
   if (!prefix) return entries;
   const found = [...entries.keys()];
-  if (found.some((name) => !name.startsWith(prefix) || expected.has(name))) return entries;
+  if (found.some((name) => !name.startsWith(prefix) || isKnown(name))) return entries;
   const renamed = withoutPrefix(entries, prefix);
-  return [...renamed.keys()].some((name) => expected.has(name)) ? renamed : entries;
+  return [...renamed.keys()].some(isKnown) ? renamed : entries;
 }
 
 function hintFor(difference: {

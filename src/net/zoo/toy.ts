@@ -9,6 +9,7 @@ import {
   MaxPool2d,
   ReLU,
 } from '../modules.js';
+import { vit } from './vit.js';
 
 const paper = 'webgpu-cam, models/README.md';
 const preprocessing = { ...imagenetPreprocessing, resize: 112, crop: 112 };
@@ -82,3 +83,15 @@ export const toyVgg: Architecture = {
       [Dropout, Linear(96, classes)],
     ),
 };
+
+/** Networks whose weights come with the package. */
+export const embeddedNetworks = ['toy_vgg', 'toy_alexnet', 'toy_vit'] as const;
+
+/** The embedded vision transformer: 14 x 14 patches, five blocks. */
+export const toyVit: Architecture = vit({
+  name: 'toy_vit',
+  paper,
+  classes: 8,
+  ...{ patch: 8, dim: 96, depth: 5, heads: 3, mlp: 192 },
+  preprocessing,
+});

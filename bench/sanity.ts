@@ -1,0 +1,244 @@
+/** `npm run sanity`: whether each method's maps depend on what the network has learnt, by cascading randomisation. */
+import { existsSync, readFileSync } from 'node:fs';
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { type Method, methodNamed, methods, optionsOf } from '../src/cam/index.js';
+import { methodChoices } from '../src/cli/flags.js';
+import { LayerError, WebgpuCamError } from '../src/errors.js';
+import { onePetCases, sanity, sanityVerdict } from '../src/eval/index.js';
+import { Gpu } from '../src/gpu/device.js';
+import { decodeImage } from '../src/image/decode-node.js';
+import { Photo, type RgbaImage } from '../src/image/photo.js';
+import { Net } from '../src/net/net.js';
+import { between, inWords, markdown, type SanityRow } from './sanity-table.js';
+
+export const usageText = `Makes a network random layer by layer, from the output down, and measures how much of their maps the methods keep.
+
+  --network NAME       default toy_vgg
+  --weight-path FILE   its weights (default: the embedded ones)
+  --images FILES       photos, by commas (default: held-out ToyPets with one animal)
+  --pictures N         so many of these ToyPets (default 16)
+  --methods NAMES      by commas, options as in lrp:composite=epsilon (default: all of one pass)
+  --steps N            most layers to go through (default 12)
+  --seed TEXT          seed of the random layers (default sanity)
+  --json FILE          keep each finished row there, and skip those that it has: an interrupted run goes on
+  --write              put the table of this network's rows at hand into docs/methods.md
+  --help               this text`;
+
+const page = 'docs/methods.md';
+
+interface Flags {
+  readonly network: string;
+  readonly weightPath?: string;
+  readonly images?: readonly string[];
+  readonly pictures: number;
+  readonly jobs: readonly Job[];
+  readonly steps: number;
+  readonly seed: string;
+  readonly json?: string;
+  readonly write: boolean;
+  readonly help: boolean;
+}
+
+/** A method, with options, under the name its row has. */
+interface Job {
+  readonly label: string;
+  readonly method: Method;
+  readonly options: Readonly<Record<string, string>>;
+}
+
+/** What is measured by default: every method of one pass. */
+const offered = (): string =>
+  [...methods.values()]
+    .filter(({ passes }) => passes === 'one')
+    .map(({ name }) => name)
+    .join(',');
+
+/** Runs the command. @returns the exit code: 0 done, 1 a method failed, 2 bad usage. */
+export async function main(root: string, args: readonly string[]): Promise<number> {
+  try {
+    return await run(root, parseFlags(args));
+  } catch (error) {
+    const { message, stack, code } = error as Error & { code?: string };
+    const isUsage =
+      error instanceof RangeError || error instanceof WebgpuCamError || code === 'ENOENT';
+    process.stderr.write(`sanity: ${isUsage ? message : (stack ?? message)}\n`);
+    return isUsage ? 2 : 1;
+  }
+}
+
+/** Reads the command line. @throws RangeError, LayerError with one line on what is wrong. */
+export function parseFlags(args: readonly string[]): Flags {
+  const text = { type: 'string' } as const;
+  const yes = { type: 'boolean', default: false } as const;
+  try {
+    const { values } = parseArgs({
+      args: [...args],
+      options: {
+        ...{ network: text, 'weight-path': text, images: text, pictures: text, methods: text },
+        ...{ steps: text, seed: text, json: text, write: yes, help: yes },
+      },
+    });
+    const { 'weight-path': weightPath, images, json } = values;
+    return {
+      network: values.network ?? 'toy_vgg',
+      ...(weightPath !== undefined && { weightPath }),
+      ...(images !== undefined && { images: images.split(',') }),
+      pictures: wholeNumber('pictures', values.pictures ?? '16', 1, 200),
+      jobs: jobsNamed(values.methods ?? offered()),
+      steps: wholeNumber('steps', values.steps ?? '12', 2, 1000),
+      seed: values.seed ?? 'sanity',
+      ...(json !== undefined && { json }),
+      ...{ write: values.write, help: values.help },
+    };
+  } catch (error) {
+    if (error instanceof WebgpuCamError) throw error;
+    throw new RangeError((error as Error).message.split('\n')[0]);
+  }
+}
+
+function wholeNumber(flag: string, text: string, least: number, most: number): number {
+  const number = Number(text);
+  if (Number.isInteger(number) && number >= least && number <= most) return number;
+  throw new RangeError(`--${flag} ${text}: should be a whole number from ${least} to ${most}`);
+}
+
+function jobsNamed(text: string): Job[] {
+  return methodChoices(text).map(({ name, options }) => {
+    const method = methodNamed(name);
+    optionsOf(method, options);
+    const given = Object.entries(options).map(([key, value]) => `${key}=${value}`);
+    return { method, options, label: given.length ? `${name}:${given.join(',')}` : name };
+  });
+}
+
+async function run(root: string, flags: Flags): Promise<number> {
+  const print = (line: string) => void process.stdout.write(`${line}\n`);
+  if (flags.help) {
+    print(usageText);
+    return 0;
+  }
+  const path = join(root, page);
+  const { network } = flags;
+  // Before anything runs: a page without the markers would show only after minutes.
+  if (flags.write) between(readFileSync(path, 'utf8'), network, '', page);
+  const rows = flags.json === undefined ? [] : readRows(flags.json);
+  const failures = await measure(root, flags, rows, print);
+
+  const own = rows.filter((row) => row.network === network);
+  const labels = new Set(own.map(({ method }) => method));
+  const order = [...methods.keys()].flatMap((name) => [
+    name,
+    ...[...labels].filter((label) => label.startsWith(`${name}:`)),
+  ]);
+  const table = markdown(own, order);
+  print(`\n${table}`);
+  if (flags.write) {
+    await replaceFile(path, between(readFileSync(path, 'utf8'), network, table, page));
+    print(`\nwritten: ${page}`);
+  }
+  for (const failure of failures) process.stderr.write(`sanity: ${failure}\n`);
+  return failures.length > 0 ? 1 : 0;
+}
+
+/** Measures what `rows` lacks and puts it there. @returns what went wrong with methods that failed. */
+async function measure(
+  root: string,
+  flags: Flags,
+  rows: SanityRow[],
+  print: (line: string) => void,
+): Promise<string[]> {
+  const { network, seed } = flags;
+  const failures: string[] = [];
+  const weights = await readFile(
+    flags.weightPath ?? join(root, 'models', `${network}.safetensors`),
+  );
+  const images = flags.images
+    ? await Promise.all(flags.images.map(decoded))
+    : onePetCases(flags.pictures).map(({ image }) => image);
+  const gpu = await Gpu.request();
+  try {
+    const net = Net.load(gpu, network, new Uint8Array(weights));
+    const photos = images.map((image) => Photo.fromRgba(gpu, image));
+    for (const job of flags.jobs) {
+      const at = rows.findIndex((r) => r.network === network && r.method === job.label);
+      if (at >= 0 && rows[at].pictures >= photos.length && rows[at].seed === seed) continue;
+      try {
+        const row = await measureRow(net, photos, job, flags);
+        if (at >= 0) rows[at] = row;
+        else rows.push(row);
+        print(inWords(row));
+      } catch (error) {
+        if (gpu.lostError) throw error;
+        // The others can still be measured.
+        failures.push(`${network} ${job.label} failed: ${(error as Error).message}`);
+        continue;
+      }
+      if (flags.json !== undefined) {
+        await replaceFile(flags.json, `${JSON.stringify({ rows }, null, 2)}\n`);
+      }
+    }
+  } finally {
+    gpu.destroy();
+  }
+  return failures;
+}
+
+const decoded = async (path: string): Promise<RgbaImage> =>
+  decodeImage(new Uint8Array(await readFile(path)), path);
+
+async function measureRow(
+  net: Net,
+  photos: readonly Photo[],
+  { label, method, options }: Job,
+  { steps, seed }: Flags,
+): Promise<SanityRow> {
+  const about = { network: net.name, method: label, pictures: photos.length, seed };
+  const { stderr } = process;
+  const wipe = () => stderr.isTTY && stderr.write('\r\x1b[K');
+  try {
+    const result = await sanity(net, photos, {
+      ...{ method, options, steps, seed },
+      onProgress: (done, total) => {
+        wipe();
+        if (stderr.isTTY) stderr.write(`${net.name} ${label}: ${done} of ${total} networks`);
+      },
+    });
+    const { chance } = result;
+    const verdict = sanityVerdict(result);
+    const found = {
+      chance,
+      steps: result.steps.map(({ layer, mean, blank }) => ({ layer, mean, blank })),
+      ...(verdict && { verdict }),
+    };
+    return { ...about, found };
+  } catch (error) {
+    if (!(error instanceof LayerError)) throw error;
+    return { ...about, refused: error.message };
+  } finally {
+    wipe();
+  }
+}
+
+function readRows(path: string): SanityRow[] {
+  if (!existsSync(path)) return [];
+  let rows: unknown;
+  try {
+    ({ rows } = JSON.parse(readFileSync(path, 'utf8')));
+  } catch {
+    throw new RangeError(`--json ${path}: is no JSON`);
+  }
+  if (!Array.isArray(rows)) {
+    throw new RangeError(`--json ${path}: has no rows, was not written by this command`);
+  }
+  return rows;
+}
+
+/** Writes a file that appears whole or not at all. */
+async function replaceFile(path: string, text: string): Promise<void> {
+  await mkdir(dirname(path), { recursive: true });
+  const aside = `${path}.${process.pid}`;
+  await writeFile(aside, text);
+  await rename(aside, path);
+}
