@@ -90,6 +90,17 @@ function bindNet(): void {
   );
   classId.max = String(net.classes - 1);
   classId.value = '';
+  offerMethods(net);
+}
+
+/** Lets only those methods be chosen that suit the network. */
+function offerMethods({ graph }: Net): void {
+  for (const option of method.options) {
+    option.disabled = !(methods.get(option.value)?.suits?.(graph) ?? true);
+  }
+  if (!method.selectedOptions[0]?.disabled) return;
+  method.value = 'grad-cam';
+  showOptions(chosenMethod());
 }
 
 async function guess(): Promise<void> {

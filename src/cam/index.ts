@@ -2,6 +2,7 @@ export { backToInput } from './backprop.js';
 export { type ExplainOptions, explain, planExplain } from './explain.js';
 export { type FusePart, fuse } from './fuse.js';
 export type { NetInput } from './input.js';
+export { lrpBy } from './lrp.js';
 export {
   batchWithin,
   maskedScores,

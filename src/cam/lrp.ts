@@ -1,5 +1,6 @@
+import type { RuleSet } from '../net/rules.js';
 import type { Method } from './method.js';
-import { relevanceAt, relevanceOptions } from './relevance.js';
+import { relevanceAt, relevanceBy, relevanceOptions } from './relevance.js';
 
 const auto = { transformer: 'transformer', convolutional: 'epsilon-plus-flat' } as const;
 
@@ -24,3 +25,14 @@ export const lrp: Method = {
   usesTarget: true,
   record: (scene, options) => relevanceAt(scene, 'input', options, auto),
 };
+
+/**
+ * LRP under a table of one's own, from nodes to rules: rows of `webgpu-cam/net` (`[kind('linear'), epsilonRule(1e-3)]`, ...) and any others.
+ *
+ * @returns a method without options; its maps throw a LayerError that names the first node that no row matches.
+ */
+export const lrpBy = (rules: RuleSet): Method => ({
+  ...lrp,
+  options: {},
+  record: (scene) => relevanceBy(scene, 'input', rules),
+});

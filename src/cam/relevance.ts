@@ -4,6 +4,7 @@ import { mixParts } from '../kernels/mix-parts.js';
 import { multiply } from '../kernels/multiply.js';
 import { type Composite, composites, relevanceRules } from '../net/lrp.js';
 import type { Net } from '../net/net.js';
+import type { RuleSet } from '../net/rules.js';
 import {
   attentionMapsOf,
   isTransformerComposite,
@@ -41,12 +42,20 @@ export function relevanceAt(
   node: string,
   options: OptionValues,
   auto: AutoComposite,
+  start?: Value,
+): Value {
+  return relevanceBy(scene, node, rulesOf(scene.net, options, auto), start);
+}
+
+/** As {@link relevanceAt}, sent back under any table of rules. @throws LayerError for a node that no row matches. */
+export function relevanceBy(
+  scene: Scene,
+  node: string,
+  rules: RuleSet,
   start = targetRelevance(scene),
 ): Value {
   const { trace, net, target } = scene;
-  const from = target.node ?? net.graph.output;
-  const rules = rulesOf(net, options, auto);
-  return trace.backward(from, start, [node], rules).get(node)!;
+  return trace.backward(target.node ?? net.graph.output, start, [node], rules).get(node)!;
 }
 
 function rulesOf(net: Net, { composite, epsilon, gamma }: OptionValues, auto: AutoComposite) {

@@ -97,6 +97,27 @@ describe.skipIf(noChrome && !process.env.CI)('the page of `npm run page`', () =>
     expect(await canvas('original')).toMatchObject({ width: 224, height: 224 });
   });
 
+  test('methods that look at attention are offered for transformers only', async () => {
+    const isOffered = () =>
+      page
+        .locator('#method option[value=raw-attention]')
+        .evaluate((option) => !(option as HTMLOptionElement).disabled);
+    expect(await isOffered()).toBe(false);
+    await page.selectOption('#network', 'toy_vit');
+    await settled(': score');
+    expect(await isOffered()).toBe(true);
+    await page.selectOption('#method', 'raw-attention');
+    await page.waitForFunction(() =>
+      document.getElementById('overlay-text')?.textContent?.startsWith('raw-attention'),
+    );
+    expect((await canvas('map')).colours).toBeGreaterThan(50);
+    await page.selectOption('#network', 'toy_vgg');
+    await page.waitForFunction(() =>
+      document.getElementById('overlay-text')?.textContent?.startsWith('grad-cam'),
+    );
+    expect(await page.inputValue('#method')).toBe('grad-cam');
+  });
+
   test('a perturbation method with options, sharpened, and cancelled', async () => {
     await page.selectOption('#network', 'toy_alexnet');
     await settled(': score');

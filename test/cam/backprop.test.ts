@@ -1,15 +1,17 @@
 /** Backpropagation under its rule sets, and the methods made of it: float64 restatements on small networks, and the papers' properties. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { explain } from '../../src/cam/explain.js';
-import type { OptionValues } from '../../src/cam/method.js';
+import { lrpBy } from '../../src/cam/lrp.js';
+import type { Method, OptionValues } from '../../src/cam/method.js';
 import { classTarget } from '../../src/cam/target.js';
 import { LayerError } from '../../src/errors.js';
 import { Recorder } from '../../src/gpu/recorder.js';
 import { addNoise, noiseOf } from '../../src/kernels/add-noise.js';
 import { Graph } from '../../src/net/graph.js';
+import { epsilonRule, relevanceOfTheRest } from '../../src/net/lrp.js';
 import { Conv2d, Flatten, Linear, MaxPool2d, ReLU } from '../../src/net/modules.js';
 import type { Net } from '../../src/net/net.js';
-import { derivative, kind } from '../../src/net/rules.js';
+import { derivative, kind, type RuleSet } from '../../src/net/rules.js';
 import {
   explained,
   type Image,
@@ -286,4 +288,26 @@ test('other methods report no numbers, and wrapped ones none of their copies', a
     result.destroy();
   }
   input.destroy();
+});
+
+describe("LRP by a user's own table", () => {
+  const mapOf = async (method: Method | string, options?: OptionValues) => {
+    const input = gpu().tensor(x.data, x.shape);
+    const result = await explain(net, input, { method, options, target: classTarget(classId) });
+    const raw = await result.raw.read();
+    result.destroy();
+    input.destroy();
+    return raw;
+  };
+
+  test('the rows of a composite give what the composite does', async () => {
+    const rules: RuleSet = [[kind('conv2d', 'linear'), epsilonRule(0.01)], ...relevanceOfTheRest];
+    const own = await mapOf(lrpBy(rules));
+    expect(own).toEqual(await mapOf('lrp', { composite: 'epsilon', epsilon: 0.01 }));
+  });
+
+  test('a node that no row matches is named', async () => {
+    const rules: RuleSet = [[kind('linear'), epsilonRule()], ...relevanceOfTheRest];
+    await expect(mapOf(lrpBy(rules))).rejects.toThrow(/backward: no rule for \S+ \(conv2d\)/);
+  });
 });

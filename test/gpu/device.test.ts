@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import { DeviceError } from '../../src/errors.js';
 import { capsOf, coreLimits } from '../../src/gpu/caps.js';
 import { Gpu } from '../../src/gpu/device.js';
+import { restUntil } from '../../src/gpu/platform-node.js';
 import { Recorder } from '../../src/gpu/recorder.js';
 import { Tensor } from '../../src/gpu/tensor.js';
 import { usage } from '../../src/gpu/usage.js';
@@ -200,4 +201,17 @@ test('no adapter is a DeviceError that says what to install', async () => {
   const error = (await failureOf(Gpu.request({ gpu: none }))) as Error;
   expect(error).toBeInstanceOf(DeviceError);
   expect(error.message).toMatch(/no WebGPU adapter: install .* driver/);
+});
+
+test('timers go on while the main thread rests', async () => {
+  const [first, second] = [restUntil(), restUntil()];
+  first();
+  const start = performance.now();
+  let turns = 0;
+  const counting = setInterval(() => turns++, 5);
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  clearInterval(counting);
+  second();
+  expect(turns).toBeGreaterThan(2);
+  expect(performance.now() - start).toBeLessThan(2000);
 });
