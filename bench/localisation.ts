@@ -1,16 +1,25 @@
 /** `npm run localisation`: whether each method's heat lies on the animal it is asked for, over held-out ToyPets. */
-import { existsSync, readFileSync } from 'node:fs';
-import { mkdir, rename, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { type Method, methodNamed, methods, optionsOf } from '../src/cam/index.js';
-import { methodChoices } from '../src/cli/flags.js';
-import { LayerError, WebgpuCamError } from '../src/errors.js';
+import { type Method, methods } from '../src/cam/index.js';
+import { LayerError } from '../src/errors.js';
 import { judgeMaps, type LocalisationCase, onePetCases, twoPetCases } from '../src/eval/index.js';
 import { Gpu } from '../src/gpu/device.js';
 import { Net } from '../src/net/net.js';
 import { embeddedNetworks } from '../src/net/zoo/index.js';
 import { between, inWords, type LocalisationRow, markdown } from './localisation-table.js';
+import {
+  exitCodeOf,
+  inOrder,
+  type Job,
+  jobsNamed,
+  measureMissing,
+  parsed,
+  readRows,
+  replaceFile,
+  wholeNumber,
+} from './rows.js';
 
 const allPictures = 200;
 /** Pictures with one animal by default: a software adapter takes seconds for a map of many passes, or of many windows. */
@@ -47,13 +56,6 @@ interface Flags {
   readonly help: boolean;
 }
 
-/** A method, with options, under the name its row has. */
-interface Job {
-  readonly label: string;
-  readonly method: Method;
-  readonly options: Readonly<Record<string, string>>;
-}
-
 let drawn: Record<'one' | 'two', LocalisationCase[]> | undefined;
 
 /** The cases of all pictures with one animal and with two, two of these a picture. */
@@ -74,7 +76,14 @@ const measuredAs: Readonly<Record<string, string>> = {
   'meaningful-perturbation': 'meaningful-perturbation:steps=40',
   'extremal-perturbation': 'extremal-perturbation:steps=40',
 };
-const enhanced = ['grad-cam', 'layer-cam', 'hires-cam'].map((name) => `enhanced-${name}`);
+const enhanced = [
+  'grad-cam',
+  'layer-cam',
+  'hires-cam',
+  'lrp',
+  'partial-lrp',
+  'transformer-attribution',
+].map((name) => `enhanced-${name}`);
 
 /** What is measured by default: every method of the registry, and the sliding window over some. */
 const offered = (): readonly string[] => [
@@ -83,22 +92,15 @@ const offered = (): readonly string[] => [
 ];
 
 /** Runs the command. @returns the exit code: 0 done, 1 a method failed, 2 bad usage. */
-export async function main(root: string, args: readonly string[]): Promise<number> {
-  try {
-    return await run(root, parseFlags(args));
-  } catch (error) {
-    const { message, stack } = error as Error;
-    const isUsage = error instanceof RangeError || error instanceof WebgpuCamError;
-    process.stderr.write(`localisation: ${isUsage ? message : (stack ?? message)}\n`);
-    return isUsage ? 2 : 1;
-  }
+export function main(root: string, args: readonly string[]): Promise<number> {
+  return exitCodeOf('localisation', () => run(root, parseFlags(args)));
 }
 
 /** Reads the command line. @throws RangeError, LayerError with one line on what is wrong. */
 export function parseFlags(args: readonly string[]): Flags {
   const text = { type: 'string' } as const;
   const yes = { type: 'boolean', default: false } as const;
-  try {
+  return parsed(() => {
     const { values } = parseArgs({
       args: [...args],
       options: {
@@ -110,34 +112,18 @@ export function parseFlags(args: readonly string[]): Flags {
     return {
       networks: network === undefined ? networkNames : network.split(',').map(networkNamed),
       jobs: jobsNamed(values.methods ?? offered().join(',')),
-      ...(pictures !== undefined && { pictures: pictureCount(pictures) }),
+      ...(pictures !== undefined && {
+        pictures: wholeNumber('pictures', pictures, 1, allPictures),
+      }),
       ...(json !== undefined && { json }),
       ...{ again, write, help },
     };
-  } catch (error) {
-    if (error instanceof WebgpuCamError) throw error;
-    throw new RangeError((error as Error).message.split('\n')[0]);
-  }
+  });
 }
 
 function networkNamed(name: string): string {
   if (networkNames.includes(name)) return name;
   throw new RangeError(`--network ${name}: should be ${networkNames.join(' or ')}`);
-}
-
-function pictureCount(text: string): number {
-  const count = Number(text);
-  if (Number.isInteger(count) && count >= 1 && count <= allPictures) return count;
-  throw new RangeError(`--pictures ${text}: should be a whole number from 1 to ${allPictures}`);
-}
-
-function jobsNamed(text: string): Job[] {
-  return methodChoices(text).map(({ name, options }) => {
-    const method = methodNamed(name);
-    optionsOf(method, options);
-    const given = Object.entries(options).map(([key, value]) => `${key}=${value}`);
-    return { method, options, label: given.length ? `${name}:${given.join(',')}` : name };
-  });
 }
 
 async function run(root: string, flags: Flags): Promise<number> {
@@ -149,17 +135,12 @@ async function run(root: string, flags: Flags): Promise<number> {
   const path = join(root, page);
   // Before anything runs: a page without the markers would show only after half an hour.
   if (flags.write) between(readFileSync(path, 'utf8'), '', page);
-  const rows = flags.json === undefined ? [] : readRows(flags.json);
+  const rows = readRows<LocalisationRow>(flags.json);
   const failures = await measure(root, flags, rows, print);
 
-  const labels = new Set(rows.map((row) => row.method));
-  const order = [...methods.keys(), ...enhanced].flatMap((name) => [
-    name,
-    ...[...labels].filter((label) => label.startsWith(`${name}:`)),
-  ]);
   const { one, two } = allCases();
   const even = { one: evenShare(one), two: evenShare(two) };
-  const table = markdown(rows, networkNames, order, even);
+  const table = markdown(rows, networkNames, inOrder(rows, enhanced), even);
   print('');
   print(table);
   if (flags.write) {
@@ -183,25 +164,14 @@ async function measure(
     for (const name of flags.networks) {
       const weights = new Uint8Array(readFileSync(join(root, 'models', `${name}.safetensors`)));
       const net = Net.load(gpu, undefined, weights);
-      for (const job of flags.jobs) {
-        const pictures = picturesFor(job.method, flags);
-        const at = rows.findIndex((r) => r.network === name && r.method === job.label);
-        if (at >= 0 && !flags.again && covers(rows[at], pictures, gpu.adapterName)) continue;
-        try {
-          const row = await measureRow(net, job, pictures, gpu.adapterName);
-          if (at >= 0) rows[at] = row;
-          else rows.push(row);
-          print(inWords(row));
-        } catch (error) {
-          if (gpu.lostError) throw error;
-          // The others can still be measured.
-          failures.push(`${name} ${job.label} failed: ${(error as Error).message}`);
-          continue;
-        }
-        if (flags.json !== undefined) {
-          await replaceFile(flags.json, `${JSON.stringify({ rows }, null, 2)}\n`);
-        }
-      }
+      const done = await measureMissing(name, flags.jobs, {
+        ...{ gpu, rows, json: flags.json },
+        suffices: (row, { method }) =>
+          !flags.again && covers(row, picturesFor(method, flags), gpu.adapterName),
+        measure: (job) => measureRow(net, job, picturesFor(job.method, flags), gpu.adapterName),
+        tell: (row) => print(inWords(row)),
+      });
+      failures.push(...done);
       net.destroy();
     }
   } finally {
@@ -254,26 +224,4 @@ async function measureRow(
 function evenShare(cases: readonly LocalisationCase[]): number {
   const shares = cases.map(({ mask }) => Array.from(mask).filter(Boolean).length / mask.length);
   return shares.reduce((sum, share) => sum + share, 0) / shares.length;
-}
-
-function readRows(path: string): LocalisationRow[] {
-  if (!existsSync(path)) return [];
-  let rows: unknown;
-  try {
-    ({ rows } = JSON.parse(readFileSync(path, 'utf8')));
-  } catch {
-    throw new RangeError(`--json ${path}: is no JSON`);
-  }
-  if (!Array.isArray(rows)) {
-    throw new RangeError(`--json ${path}: has no rows, was not written by this command`);
-  }
-  return rows;
-}
-
-/** Writes a file that appears whole or not at all. */
-async function replaceFile(path: string, text: string): Promise<void> {
-  await mkdir(dirname(path), { recursive: true });
-  const aside = `${path}.${process.pid}`;
-  await writeFile(aside, text);
-  await rename(aside, path);
 }

@@ -1,16 +1,26 @@
 /** `npm run sanity`: whether each method's maps depend on what the network has learnt, by cascading randomisation. */
-import { existsSync, readFileSync } from 'node:fs';
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { readFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { type Method, methodNamed, methods, optionsOf } from '../src/cam/index.js';
-import { methodChoices } from '../src/cli/flags.js';
-import { LayerError, WebgpuCamError } from '../src/errors.js';
+import { methods } from '../src/cam/index.js';
+import { LayerError } from '../src/errors.js';
 import { onePetCases, sanity, sanityVerdict } from '../src/eval/index.js';
 import { Gpu } from '../src/gpu/device.js';
 import { decodeImage } from '../src/image/decode-node.js';
 import { Photo, type RgbaImage } from '../src/image/photo.js';
 import { Net } from '../src/net/net.js';
+import {
+  exitCodeOf,
+  inOrder,
+  type Job,
+  jobsNamed,
+  measureMissing,
+  parsed,
+  readRows,
+  replaceFile,
+  wholeNumber,
+} from './rows.js';
 import { between, inWords, markdown, type SanityRow } from './sanity-table.js';
 
 export const usageText = `Makes a network random layer by layer, from the output down, and measures how much of their maps the methods keep.
@@ -41,13 +51,6 @@ interface Flags {
   readonly help: boolean;
 }
 
-/** A method, with options, under the name its row has. */
-interface Job {
-  readonly label: string;
-  readonly method: Method;
-  readonly options: Readonly<Record<string, string>>;
-}
-
 /** What is measured by default: every method of one pass. */
 const offered = (): string =>
   [...methods.values()]
@@ -56,23 +59,15 @@ const offered = (): string =>
     .join(',');
 
 /** Runs the command. @returns the exit code: 0 done, 1 a method failed, 2 bad usage. */
-export async function main(root: string, args: readonly string[]): Promise<number> {
-  try {
-    return await run(root, parseFlags(args));
-  } catch (error) {
-    const { message, stack, code } = error as Error & { code?: string };
-    const isUsage =
-      error instanceof RangeError || error instanceof WebgpuCamError || code === 'ENOENT';
-    process.stderr.write(`sanity: ${isUsage ? message : (stack ?? message)}\n`);
-    return isUsage ? 2 : 1;
-  }
+export function main(root: string, args: readonly string[]): Promise<number> {
+  return exitCodeOf('sanity', () => run(root, parseFlags(args)));
 }
 
 /** Reads the command line. @throws RangeError, LayerError with one line on what is wrong. */
 export function parseFlags(args: readonly string[]): Flags {
   const text = { type: 'string' } as const;
   const yes = { type: 'boolean', default: false } as const;
-  try {
+  return parsed(() => {
     const { values } = parseArgs({
       args: [...args],
       options: {
@@ -92,24 +87,6 @@ export function parseFlags(args: readonly string[]): Flags {
       ...(json !== undefined && { json }),
       ...{ write: values.write, help: values.help },
     };
-  } catch (error) {
-    if (error instanceof WebgpuCamError) throw error;
-    throw new RangeError((error as Error).message.split('\n')[0]);
-  }
-}
-
-function wholeNumber(flag: string, text: string, least: number, most: number): number {
-  const number = Number(text);
-  if (Number.isInteger(number) && number >= least && number <= most) return number;
-  throw new RangeError(`--${flag} ${text}: should be a whole number from ${least} to ${most}`);
-}
-
-function jobsNamed(text: string): Job[] {
-  return methodChoices(text).map(({ name, options }) => {
-    const method = methodNamed(name);
-    optionsOf(method, options);
-    const given = Object.entries(options).map(([key, value]) => `${key}=${value}`);
-    return { method, options, label: given.length ? `${name}:${given.join(',')}` : name };
   });
 }
 
@@ -123,16 +100,11 @@ async function run(root: string, flags: Flags): Promise<number> {
   const { network } = flags;
   // Before anything runs: a page without the markers would show only after minutes.
   if (flags.write) between(readFileSync(path, 'utf8'), network, '', page);
-  const rows = flags.json === undefined ? [] : readRows(flags.json);
+  const rows = readRows<SanityRow>(flags.json);
   const failures = await measure(root, flags, rows, print);
 
   const own = rows.filter((row) => row.network === network);
-  const labels = new Set(own.map(({ method }) => method));
-  const order = [...methods.keys()].flatMap((name) => [
-    name,
-    ...[...labels].filter((label) => label.startsWith(`${name}:`)),
-  ]);
-  const table = markdown(own, order);
+  const table = markdown(own, inOrder(own));
   print(`\n${table}`);
   if (flags.write) {
     await replaceFile(path, between(readFileSync(path, 'utf8'), network, table, page));
@@ -150,7 +122,6 @@ async function measure(
   print: (line: string) => void,
 ): Promise<string[]> {
   const { network, seed } = flags;
-  const failures: string[] = [];
   const weights = await readFile(
     flags.weightPath ?? join(root, 'models', `${network}.safetensors`),
   );
@@ -161,28 +132,15 @@ async function measure(
   try {
     const net = Net.load(gpu, network, new Uint8Array(weights));
     const photos = images.map((image) => Photo.fromRgba(gpu, image));
-    for (const job of flags.jobs) {
-      const at = rows.findIndex((r) => r.network === network && r.method === job.label);
-      if (at >= 0 && rows[at].pictures >= photos.length && rows[at].seed === seed) continue;
-      try {
-        const row = await measureRow(net, photos, job, flags);
-        if (at >= 0) rows[at] = row;
-        else rows.push(row);
-        print(inWords(row));
-      } catch (error) {
-        if (gpu.lostError) throw error;
-        // The others can still be measured.
-        failures.push(`${network} ${job.label} failed: ${(error as Error).message}`);
-        continue;
-      }
-      if (flags.json !== undefined) {
-        await replaceFile(flags.json, `${JSON.stringify({ rows }, null, 2)}\n`);
-      }
-    }
+    return await measureMissing(network, flags.jobs, {
+      ...{ gpu, rows, json: flags.json },
+      suffices: (row) => row.pictures >= photos.length && row.seed === seed,
+      measure: (job) => measureRow(net, photos, job, flags),
+      tell: (row) => print(inWords(row)),
+    });
   } finally {
     gpu.destroy();
   }
-  return failures;
 }
 
 const decoded = async (path: string): Promise<RgbaImage> =>
@@ -219,26 +177,4 @@ async function measureRow(
   } finally {
     wipe();
   }
-}
-
-function readRows(path: string): SanityRow[] {
-  if (!existsSync(path)) return [];
-  let rows: unknown;
-  try {
-    ({ rows } = JSON.parse(readFileSync(path, 'utf8')));
-  } catch {
-    throw new RangeError(`--json ${path}: is no JSON`);
-  }
-  if (!Array.isArray(rows)) {
-    throw new RangeError(`--json ${path}: has no rows, was not written by this command`);
-  }
-  return rows;
-}
-
-/** Writes a file that appears whole or not at all. */
-async function replaceFile(path: string, text: string): Promise<void> {
-  await mkdir(dirname(path), { recursive: true });
-  const aside = `${path}.${process.pid}`;
-  await writeFile(aside, text);
-  await rename(aside, path);
 }
