@@ -29,7 +29,13 @@ export { optionsOf } from './options.js';
 export { type Prediction, predict } from './predict.js';
 export { type Profile, type ProfileSpec, profiles } from './profiles.js';
 export { methodNamed, methods, wrappers } from './registry.js';
-export { colormapFor, type MapInfo, type MapSummary, SaliencyMap } from './saliency-map.js';
+export {
+  colormapFor,
+  type MapInfo,
+  type MapSummary,
+  paintFor,
+  SaliencyMap,
+} from './saliency-map.js';
 export { type SlidingWindowOptions, slidingWindow } from './sliding-window.js';
 export { smooth } from './smooth.js';
 export {

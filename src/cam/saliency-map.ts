@@ -119,30 +119,26 @@ export class SaliencyMap {
     return recorder.k(channelSlice, { x: all }, { k0: n, channels: 1 }).reshape([H, W]);
   }
 
-  /** Options for painting this map: diverging colours if it has a sign, unless others are given. */
-  #paint(options: PaintOptions): PaintOptions {
-    const { method } = this.info;
-    return {
-      signed: isSigned(method),
-      ...options,
-      colormap: options.colormap ?? colormapFor(method),
-    };
-  }
-
   /** Image `n`'s map in colours over its photo: RGBA bytes of the photo's size. */
   async overlay(photo: Photo, options: PaintOptions = {}, n = 0): Promise<Uint8Array> {
     const recorder = Recorder.on(this.map.gpu);
     const map = this.#one(recorder, n);
     return readPainting(
       recorder,
-      paintOverlay(recorder, photo, map, this.info.preprocessing, this.#paint(options)),
+      paintOverlay(
+        recorder,
+        photo,
+        map,
+        this.info.preprocessing,
+        paintFor(this.info.method, options),
+      ),
     );
   }
 
   /** Image `n`'s map in colours: RGBA bytes of the map's size. */
   async heatmap(options: PaintOptions = {}, n = 0): Promise<Uint8Array> {
     const recorder = Recorder.on(this.map.gpu);
-    const { colormap } = this.#paint(options);
+    const { colormap } = paintFor(this.info.method, options);
     return readPainting(recorder, paintHeatmap(recorder, this.#one(recorder, n), colormap));
   }
 
@@ -158,6 +154,16 @@ export class SaliencyMap {
 
 /** The colours that a method's maps are drawn in if no others are asked for: `bwr` for those with a sign, red for and blue against; `jet` for the rest. */
 export const colormapFor = (method: Method): ColormapName => (isSigned(method) ? 'bwr' : 'jet');
+
+/** Options for painting a method's maps: {@link colormapFor} unless other colours are given; with those, maps with a sign let the photo through where they say nothing. */
+export function paintFor(
+  method: Method,
+  options: PaintOptions = {},
+): PaintOptions & { readonly colormap: ColormapName } {
+  const own = colormapFor(method);
+  const colormap = options.colormap ?? own;
+  return { signed: isSigned(method) && colormap === own, ...options, colormap };
+}
 
 /** The likely reasons for a map that shows nothing. */
 function warningsOf(

@@ -1,9 +1,9 @@
 import { Recorder } from '../gpu/recorder.js';
 import type { Tensor } from '../gpu/tensor.js';
-import type { ColormapName } from '../image/colormap.js';
 import { encodePng } from '../image/encode-node.js';
 import { crossOut } from '../image/mark.js';
 import {
+  type PaintOptions,
   type Photo,
   paintHeatmap,
   paintOverlay,
@@ -20,7 +20,7 @@ export async function drawMap(
   net: Net,
   photo: Photo,
   map: Tensor,
-  paint: { readonly colormap: ColormapName; readonly alpha: number },
+  paint: PaintOptions,
 ): Promise<{ overlay: Png; heatmap: Png }> {
   const [H, W] = map.shape;
   const over = Recorder.on(photo.pixels.gpu);

@@ -6,7 +6,7 @@ import { optionsOf } from '../cam/options.js';
 import type { Prediction } from '../cam/predict.js';
 import type { Profile } from '../cam/profiles.js';
 import { methodNamed } from '../cam/registry.js';
-import { colormapFor } from '../cam/saliency-map.js';
+import { paintFor } from '../cam/saliency-map.js';
 import { slidingWindow } from '../cam/sliding-window.js';
 import { classTarget, probabilityTarget, type Target, topFiveTarget } from '../cam/target.js';
 import { LayerError, TargetError } from '../errors.js';
@@ -362,9 +362,8 @@ async function explainJob(
     const size = explained.map.shape.slice(1);
     const map = explained.map.reshape(size);
     const isFine = told.warnings.length === 0;
-    const { alpha, colormap = colormapFor(method) } = flags;
     const { overlay, heatmap } = isFine
-      ? await drawMap(net, given.photo, map, { colormap, alpha })
+      ? await drawMap(net, given.photo, map, paintFor(method, flags))
       : drawNoMap(given.image, size);
     watch.lap('draw');
 

@@ -160,7 +160,10 @@ export interface PaintOptions {
   readonly colormap?: ColormapName;
   /** How much of the colour covers the photo, 0..1; default 0.5. */
   readonly alpha?: number;
-  /** Whether 0.5 stands for nothing, as in a map with a sign: the photo shows through there. Default false. */
+  /**
+   * Whether 0.5 stands for nothing, as in a map with a sign: then the colour map's ends tell the sign and opacity the amount, up to twice `alpha`.
+   * Default false.
+   */
   readonly signed?: boolean;
 }
 
@@ -191,8 +194,8 @@ export function paintOverlay(
     photo: photo.pixels,
     map,
     m: recorder.constant(m),
-    colours: coloursOf(recorder, colormap, signed),
-    alpha: recorder.constant(Float32Array.of(alpha)),
+    colours: (signed ? fadingColoursOf : coloursOf)(recorder, colormap),
+    alpha: recorder.constant(Float32Array.of(signed ? Math.min(1, 2 * alpha) : alpha)),
   });
 }
 
@@ -205,13 +208,20 @@ export function paintHeatmap(
   return recorder.k(heatmap, { map, colours: coloursOf(recorder, colormap) });
 }
 
-/** @param signed opacity grows with the distance from the middle, quickly at first: most of what a pixel map has is small */
-function coloursOf(recorder: Recorder, colormap: ColormapName, signed = false): Value {
-  const table = colormapTable(colormap).slice();
-  for (let i = 0; signed && i < 256; i++) {
-    table[4 * i + 3] = Math.round(255 * Math.sqrt(Math.abs(i / 127.5 - 1)));
+function coloursOf(recorder: Recorder, colormap: ColormapName): Value {
+  return recorder.constant(new Uint32Array(colormapTable(colormap).slice().buffer));
+}
+
+/** The colours of the ends, the more opaque the further from the middle, quickly at first: most of what a map of pixels has is small. */
+function fadingColoursOf(recorder: Recorder, colormap: ColormapName): Value {
+  const table = colormapTable(colormap);
+  const fading = new Uint8Array(table.length);
+  for (let i = 0; i < 256; i++) {
+    const end = i < 128 ? 0 : 4 * 255;
+    fading.set(table.subarray(end, end + 3), 4 * i);
+    fading[4 * i + 3] = Math.round(255 * Math.sqrt(Math.abs(i / 127.5 - 1)));
   }
-  return recorder.constant(new Uint32Array(table.buffer));
+  return recorder.constant(new Uint32Array(fading.buffer));
 }
 
 /** Runs a painting and reads its RGBA bytes. */
