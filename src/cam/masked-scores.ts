@@ -89,20 +89,18 @@ export function scoresOf(
   }
   let scores: Value | undefined;
   for (let image = 0; image < N; image++) {
+    const feeds = Object.fromEntries(
+      beside.map(([name, x]) => {
+        const at = recorder.constant(masksAt(image, 0));
+        const copied = recorder.k(copyRow, { x: rowPerImage(x), at }, { count: batch });
+        return [name, copied.reshape([batch, ...x.shape.slice(1)])];
+      }),
+    );
     for (let begin = 0; begin < count; begin += batch) {
       recorder.cut(Math.min(batch, count - begin));
       // The last batch repeats some copies of the one before: another size would need pipelines of its own.
       const first = Math.min(begin, count - batch);
       const fed = copies({ image, first, count: batch });
-      const at = recorder.constant(masksAt(image, 0));
-      const feeds = Object.fromEntries(
-        beside.map(([name, x]) => [
-          name,
-          recorder
-            .k(copyRow, { x: rowPerImage(x), at }, { count: batch })
-            .reshape([batch, ...x.shape.slice(1)]),
-        ]),
-      );
       const y = net.traceFrom(recorder, { ...feeds, [node]: fed }).output;
       scores = recorder.k(
         selectedScores,

@@ -101,8 +101,8 @@ export const ops: { readonly [K in OpKind]: Op<K> } = {
 
   conv2d: {
     takesEpilogue: true,
-    forward: (t, node, { act: any, into, folded }) => {
-      const act = any as Activation;
+    forward: (t, node, { into, folded, ...epilogue }) => {
+      const act = epilogue.act as Activation; // a GELU is merged into linear layers only
       const { w, b } = t.weights(node, folded ? t.foldOf(node) : undefined);
       const place = into && { k0: into.k0, kTotal: into.kTotal };
       const masked = t.masked(node.inputs[0]);

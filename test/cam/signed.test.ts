@@ -94,6 +94,23 @@ test('diverging colours, unless others are asked for', async () => {
   for (const owned of [photo, result, input]) owned.destroy();
 });
 
+test('over a photo, opacity tells the amount: where nothing speaks the photo stays, and is never whitened', async () => {
+  const input = gpu().tensor(x.data, x.shape);
+  const result = await explain(net, input, { method: 'lrp', target });
+  const grey = { width: W, height: H, rgba: new Uint8Array(4 * W * H).fill(128) };
+  const photo = Photo.fromRgba(gpu(), grey);
+  const overlay = await result.overlay(photo);
+  let [furthest, brightest] = [0, 0];
+  for (let i = 0; i < overlay.length; i += 4) {
+    const [r, g, b] = overlay.subarray(i, i + 3);
+    furthest = Math.max(furthest, Math.abs(r - b));
+    brightest = Math.max(brightest, Math.min(r, g, b));
+  }
+  expect(furthest).toBeGreaterThan(100);
+  expect(brightest).toBeLessThanOrEqual(128);
+  for (const owned of [photo, result, input]) owned.destroy();
+});
+
 test('classes with weights, one of them against: signed amounts are added', async () => {
   const method = 'gradient-x-input';
   const maps = [];

@@ -50,7 +50,8 @@ test.each(names)('%s explains a transformer', async (name) => {
   const { map, raw } = await all;
   expect(map.length).toBe(2 * size[0] * size[1]);
   for (const v of map) if (!(v >= 0 && v <= 1)) expect.fail(`map holds ${v}`);
-  if (method.passes !== 'one') return; // each image as alone is tested for these on another network
+  // Each image as alone is tested for methods of more passes on another network, but for what residual paths bring.
+  if (method.passes !== 'one' && name !== 'ablation-cam') return;
   const alone = await mapsOf(1, 1, { method, options, target: classTarget(2) });
   expect(relativeL2(raw.subarray(raw.length / 2), alone.raw)).toBeLessThan(near(name));
 });

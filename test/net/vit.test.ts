@@ -135,6 +135,9 @@ describe('executor', () => {
     const [plain] = await run([]);
     const [tapped, p] = await run([map]);
     expect(relativeL2(tapped, plain)).toBeLessThan(1e-6);
+    // With every node tapped nothing is merged: neither GELU nor a residual sum is in a linear layer.
+    const [separate] = await run(net.graph.names.filter((name) => name !== 'input'));
+    expect(relativeL2(separate, plain)).toBeLessThan(1e-6);
     expect(p.length).toBe(2 * 4 * 17 * 17);
     for (let row = 0; row < p.length; row += 17) {
       const sum = p.subarray(row, row + 17).reduce((a, b) => a + b, 0);
