@@ -69,7 +69,7 @@ export interface DemoCell {
 }
 
 /** What the colours of maps with a sign mean. */
-export const signedNote = 'red speaks for it, blue against it, white is 0';
+export const signedNote = 'red speaks for it, blue against it';
 
 /** All maps of a row. */
 export const mapsOf = ({ cells }: DemoRow): DemoCell[] =>
