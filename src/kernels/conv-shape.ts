@@ -97,7 +97,9 @@ export const smallConv = 2 ** 20;
 /** Multiply-adds from which compiling a variant with many unrolled lines (a third of a second of CPU) pays within a few dozen dispatches, on a CPU. */
 export const largeConv = 2 ** 25;
 
-const filled = (size: number, tile: number): number => size / (Math.ceil(size / tile) * tile);
+/** Share of whole tiles that a length fills. */
+export const filled = (size: number, tile: number): number =>
+  size / (Math.ceil(size / tile) * tile);
 
 /** Taps of a filter's row that are a multiple of the stride apart. */
 export const tapsOf = ({ S, SW }: Sizes): number => Math.ceil(S / SW);

@@ -60,6 +60,7 @@ import { layerNormBackward, layerNormBackwardParams } from './layer-norm-backwar
 import { linear } from './linear.js';
 import { linearBackwardInput } from './linear-backward-input.js';
 import { linearBackwardWeight } from './linear-backward-weight.js';
+import { liveFirst } from './live-first.js';
 import { mapsDot } from './maps-dot.js';
 import { mapsToTokens } from './maps-to-tokens.js';
 import { maskGradient } from './mask-gradient.js';
@@ -113,6 +114,7 @@ import { scaleShift } from './scale-shift.js';
 import { scanRows } from './scan-rows.js';
 import { scoreDrops } from './score-drops.js';
 import { scoreWeights } from './score-weights.js';
+import { scoresByMap } from './scores-by-map.js';
 import { selectedScores } from './selected-scores.js';
 import { slicAssign } from './slic-assign.js';
 import { slicTidy } from './slic-tidy.js';
@@ -133,6 +135,9 @@ import { totalVariation } from './total-variation.js';
 import { unitRows } from './unit-rows.js';
 import { upsampledRange } from './upsampled-range.js';
 import { weightedSum } from './weighted-sum.js';
+import { winogradInput } from './winograd-input.js';
+import { winogradOutput } from './winograd-output.js';
+import { winogradProduct } from './winograd-product.js';
 import { xGradCamWeights } from './x-grad-cam-weights.js';
 
 export const recordAdaptiveAvgPool2dBackward =
@@ -280,3 +285,8 @@ export const recordBranchRelevance = /* @__PURE__ */ recordable(branchRelevance)
 export const recordHeadMean = /* @__PURE__ */ recordable(headMean);
 export const recordMultiplyColumns = /* @__PURE__ */ recordable(multiplyColumns);
 export const recordRolloutStep = /* @__PURE__ */ recordable(rolloutStep);
+export const recordWinogradInput = /* @__PURE__ */ recordable(winogradInput);
+export const recordWinogradProduct = /* @__PURE__ */ recordable(winogradProduct);
+export const recordWinogradOutput = /* @__PURE__ */ recordable(winogradOutput);
+export const recordLiveFirst = /* @__PURE__ */ recordable(liveFirst);
+export const recordScoresByMap = /* @__PURE__ */ recordable(scoresByMap);

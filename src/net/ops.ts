@@ -17,6 +17,7 @@ import { batchNorm2d } from '../kernels/batch-norm2d.js';
 import { batchNorm2dBackward } from '../kernels/batch-norm2d-backward.js';
 import { channelSlice } from '../kernels/channel-slice.js';
 import { concat } from '../kernels/concat.js';
+import { pair } from '../kernels/conv-shape.js';
 import { conv2d } from '../kernels/conv2d.js';
 import { conv2dBackwardInput } from '../kernels/conv2d-backward-input.js';
 import { gelu } from '../kernels/gelu.js';
@@ -37,6 +38,8 @@ import { reluBackward } from '../kernels/relu-backward.js';
 import { softmaxBackward } from '../kernels/softmax-backward.js';
 import { tokenGather } from '../kernels/token-gather.js';
 import { tokenGatherBackward } from '../kernels/token-gather-backward.js';
+import { winogradConv2d } from '../kernels/winograd.js';
+import { winogradTileFor } from '../kernels/winograd-shape.js';
 import { type Node, type OpKind, paramName } from './graph.js';
 import type { Trace } from './trace.js';
 
@@ -103,17 +106,32 @@ export const ops: { readonly [K in OpKind]: Op<K> } = {
     takesEpilogue: true,
     forward: (t, node, { into, folded, ...epilogue }) => {
       const act = epilogue.act as Activation; // a GELU is merged into linear layers only
-      const { w, b } = t.weights(node, folded ? t.foldOf(node) : undefined);
-      const place = into && { k0: into.k0, kTotal: into.kTotal };
+      const weights = t.weights(node, folded ? t.foldOf(node) : undefined);
+      const { b } = weights;
+      const options = { ...node.options, act, k0: into?.k0, kTotal: into?.kTotal };
       const masked = t.masked(node.inputs[0]);
-      if (masked) return masked.conv2d({ w, b }, { ...node.options, act, ...place }, into?.value);
+      if (masked) return masked.conv2d({ w: weights.w, b }, options, into?.value);
       const x = t.value(node.inputs[0]);
-      return t.k(conv2d, { x, w, b }, { ...node.options, act, ...place }, { into: into?.value });
+      const [filters] = node.params.weight;
+      const tile = winogradTileFor(t.recorder.caps, x.shape, node.params.weight, node.options);
+      if (!tile) return t.k(conv2d, { x, w: weights.w, b }, options, { into: into?.value });
+      const u = weights.filters(tile);
+      return winogradConv2d(t.recorder, { x, u, b }, { ...options, tile, filters }, into?.value);
     },
     gradient: (t, node, dy) => {
       const inputSize = lastTwo(t.value(node.inputs[0]));
-      const { w } = t.weights(node, t.foldOf(node));
-      return [t.k(conv2dBackwardInput, { dy, w }, { ...node.options, inputSize })];
+      const weights = t.weights(node, t.foldOf(node));
+      const [K, C, R, S] = node.params.weight;
+      // The gradient of such a convolution is one, too, of dy with the filters turned round.
+      const pad = pair(node.options.pad ?? 0).map((p) => 2 - p) as [number, number];
+      const tile =
+        Math.min(...pad) >= 0 &&
+        winogradTileFor(t.recorder.caps, dy.shape, [C, K, R, S], { ...node.options, pad });
+      if (!tile) {
+        return [t.k(conv2dBackwardInput, { dy, w: weights.w }, { ...node.options, inputSize })];
+      }
+      const u = weights.filters(tile, true);
+      return [winogradConv2d(t.recorder, { x: dy, u }, { tile, filters: C, pad })];
     },
   },
 

@@ -5,7 +5,7 @@ import { placeholder, type Value } from '../gpu/value.js';
 import { add } from '../kernels/add.js';
 import { channelSlice } from '../kernels/channel-slice.js';
 import { tokensToMaps } from '../kernels/tokens-to-maps.js';
-import { foldBatchNorm } from './fold.js';
+import { ConvWeights } from './conv-weights.js';
 import { type Graph, type Node, type OpKind, paramName } from './graph.js';
 import { MaskedInput } from './masked-input.js';
 import { type Epilogue, type Op, ops, type Place } from './ops.js';
@@ -225,15 +225,8 @@ export class Trace {
   }
 
   /** Weight and bias of a convolution, with its batch norm folded in if `folded`. */
-  weights(node: Node<'conv2d'>, folded: Node<'batchNorm2d'> | undefined): { w: Param; b?: Param } {
-    if (folded) {
-      if (this.params) return foldBatchNorm(this.params, node, folded);
-      const { weight } = node.params;
-      const b = this.#standIn(`${node.name} folded bias`, [weight[0]]);
-      return { w: this.#standIn(`${node.name} folded weight`, weight), b };
-    }
-    const w = this.param(node, 'weight');
-    return node.params.bias ? { w, b: this.param(node, 'bias') } : { w };
+  weights(node: Node<'conv2d'>, folded: Node<'batchNorm2d'> | undefined): ConvWeights {
+    return new ConvWeights(this, node, folded);
   }
 
   /** Weight and bias of a linear layer in runs of rows that each fit a binding of the device. */

@@ -102,6 +102,8 @@ const special: Readonly<Record<string, (sizes: Sizes, full: boolean) => object>>
   tokenGatherBackward: ({ T }) => ({ token: 1, tokens: T }),
   expandMasks: ({ P, Q }, full) => ({ ...masks(full), outputSize: [P, Q] }),
   maskedConv2d: (_, full) => masks(full),
+  winogradInput: () => ({ tile: 4, tiles: 20 }),
+  winogradOutput: ({ N, K, P, Q }) => ({ tile: 4, images: N, filters: K, outputSize: [P, Q] }),
 };
 
 /** Cases of a kernel, one a size set, once with and once without the inputs it can do without. */
@@ -135,6 +137,7 @@ function shapeOf(kernelName: string, letters: string, sizes: Sizes): number[] {
     TH: twiddleCount(sizes.H),
     ...{ J: 5, NJ: 5 * sizes.N, E: sizes.T * sizes.N * sizes.K * 2 * 3 },
     ...{ QKV: 3 * sizes.D, EXTRA: 2, TT: 2 + sizes.H * sizes.W },
+    ...{ A: 36, KB: Math.ceil(sizes.K / 16), TB: 2, CP: 8, CT: sizes.C },
     ...{ I: sizes.N, F: 5, FH: sizes.FH ?? sizes.P, FW: sizes.FW ?? sizes.Q, L: 4 },
   };
   return letters.split(' ').map((letter) => {

@@ -1,0 +1,79 @@
+import { ShapeError } from '../errors.js';
+import type { Caps } from '../gpu/caps.js';
+import { type ConvOptions, filled, pair } from './conv-shape.js';
+import type { Sizes } from './kernel.js';
+
+/** Side of the squares of pixels that Winograd's F(m x m, 3 x 3) makes at once. */
+export type WinogradTile = 2 | 4;
+
+/** Channels and tiles come in packs of so many, that neither the product nor its loads have edges. */
+export const winogradPack = 16;
+
+/** Input channels are padded to a multiple of this. */
+const winogradDepth = 4;
+
+export const packs = (count: number): number => Math.ceil(count / winogradPack);
+
+export const paddedDepth = (channels: number): number =>
+  Math.ceil(channels / winogradDepth) * winogradDepth;
+
+/** Where the tiles of a 3 x 3 convolution of stride 1 lie: output sizes `P Q`, tiles a column `DOWN` and a row `ACROSS`, padding `PH PW`. */
+export function winogradGeometry(
+  kernelName: string,
+  [H, W]: readonly [number, number],
+  tile: WinogradTile,
+  pad: ConvOptions['pad'] = 0,
+) {
+  const [PH, PW] = pair(pad);
+  const [P, Q] = [H + 2 * PH - 2, W + 2 * PW - 2];
+  if (tile !== 2 && tile !== 4) {
+    throw new ShapeError(`${kernelName}: tile is ${tile}, should be 2 or 4`);
+  }
+  if (P < 1 || Q < 1) {
+    throw new ShapeError(
+      `${kernelName}: the input is ${H} x ${W}, too small for a 3 x 3 filter with padding ${PH}, ${PW}`,
+    );
+  }
+  return { P, Q, PH, PW, DOWN: Math.ceil(P / tile), ACROSS: Math.ceil(Q / tile), M: tile };
+}
+
+/** Multiply-adds of the product for `tiles` tiles. */
+export const winogradProducts = ({ A, CP, KB, TB }: Sizes): number =>
+  A * CP * KB * winogradPack * TB * winogradPack;
+
+/** Additions and multiplications of BT d B for so many tiles. */
+export const transformed = (m: number, tiles: number): number =>
+  tiles * (m === 4 ? 12 * 19 : 8 * 4);
+
+/** Additions and multiplications of AT m A for so many tiles. */
+export const transformedBack = (m: number, tiles: number): number =>
+  tiles * (m === 4 ? 10 * 13 : 6 * 4);
+
+/** Multiply-adds of a direct convolution of one image below which the sums around the product cost more than it saves, on a CPU. */
+const worthwhile = 2 ** 23;
+
+/**
+ * Whether a convolution is best done by Winograd's F(m x m, 3 x 3), and m; undefined if directly.
+ *
+ * It does not depend on the number of images: what comes out does not change with the batch.
+ *
+ * @param x [N,C,H,W]
+ * @param w [K,C/groups,R,S]
+ */
+export function winogradTileFor(
+  caps: Caps,
+  [, C, H, W]: readonly number[],
+  [K, CG, R, S]: readonly number[],
+  options: ConvOptions,
+): WinogradTile | undefined {
+  const isOne = (step: ConvOptions['stride']) => pair(step ?? 1).every((s) => s === 1);
+  if (R !== 3 || S !== 3 || CG !== C || !isOne(options.stride) || !isOne(options.dilation)) {
+    return undefined;
+  }
+  // On a GPU three dispatches instead of one, and the bytes between them, are not known to pay.
+  if (caps.kind !== 'software') return undefined;
+  const [PH, PW] = pair(options.pad ?? 0);
+  const [P, Q] = [H + 2 * PH - 2, W + 2 * PW - 2];
+  const isFull = filled(K, winogradPack) * filled(P, 4) * filled(Q, 4) >= 0.6;
+  return isFull && C >= 16 && K * C * 9 * P * Q >= worthwhile ? 4 : undefined;
+}
