@@ -16,6 +16,7 @@ const end = '<!-- /kernels -->';
 const families = {
   image: 'Images: photos in, pictures out',
   conv: 'Convolution',
+  winograd: "Convolution by Winograd's tiles",
   matmul: 'Linear layers',
   pool: 'Pooling',
   attention: 'Attention',

@@ -8,7 +8,7 @@ const masking = new Set(['stretchMasks', 'expandMasks', 'blend']);
 /** From logits to the weight of each map: which class, what it scores, and the sum. */
 const weighting = new Set([
   ...['argmaxRows', 'oneHot', 'repeatRows', 'rowDot'],
-  ...['softmax', 'selectedScores', 'scoreWeights', 'weightedSum'],
+  ...['softmax', 'selectedScores', 'scoresByMap', 'scoreWeights', 'weightedSum'],
 ]);
 
 /**

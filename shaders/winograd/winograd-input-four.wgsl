@@ -14,7 +14,6 @@ override C: u32; override C0: u32; override CP: u32; override TB: u32;
 override DOWN: u32; override ACROSS: u32;
 override PH: u32; override PW: u32;
 override GX = 64u;
-override GROUPS: u32;
 
 @group(0) @binding(0) var<storage, read> x: array<elem>;
 @group(0) @binding(1) var<storage, read> at: array<u32>;

@@ -16,7 +16,6 @@ override HAS_B: u32;
 override ACT: u32;  // 0 none, 1 relu
 override ACCUMULATE: u32;
 override GX = 64u;
-override GROUPS: u32;
 
 @group(0) @binding(0) var<storage, read> m: array<vec4<elem>>;
 @group(0) @binding(1) var<storage, read> b: array<elem>;

@@ -11,7 +11,7 @@
 
 alias elem = f32;
 
-override A: u32; override CP: u32; override KB: u32; override TB: u32;
+override CP: u32; override KB: u32; override TB: u32;
 override GROUPS: u32;
 
 @group(0) @binding(0) var<storage, read> u: array<vec4<elem>>;

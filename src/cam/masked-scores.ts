@@ -6,6 +6,7 @@ import { copyRow } from '../kernels/copy-row.js';
 import { masksAt } from '../kernels/mask-source.js';
 import { repeatRows } from '../kernels/repeat-rows.js';
 import { rowDot } from '../kernels/row-dot.js';
+import { scoresByMap } from '../kernels/scores-by-map.js';
 import { selectedScores } from '../kernels/selected-scores.js';
 import { softmax } from '../kernels/softmax.js';
 import { type Maskable, MaskedInput, type MaskSource } from '../net/masked-input.js';
@@ -34,6 +35,8 @@ export interface Scoring {
   /** `probability` by default. */
   readonly kind?: ScoreKind;
   readonly options?: OptionValues;
+  /** How many copies of each image need a score [N], known only once the GPU has run what it takes: batches behind them are skipped. */
+  readonly enough?: Value | undefined;
 }
 
 /**
@@ -48,9 +51,12 @@ export function maskedScores(
   scoring: Scoring = {},
   what: Maskable = { x: scene.input },
 ): Value {
-  return scoresOf(scene, 'input', scene.input.shape, masks.count, scoring, (place) => {
-    return new MaskedInput(scene.recorder, what, masks, place);
-  });
+  const { recorder, input } = scene;
+  const { count, asked } = masks;
+  const copies = (place: Place) => new MaskedInput(recorder, what, masks, place);
+  const settings = { ...scoring, enough: asked?.count };
+  const scores = scoresOf(scene, 'input', input.shape, count, settings, copies);
+  return asked ? recorder.k(scoresByMap, { scores, ...asked }) : scores;
 }
 
 /**
@@ -67,7 +73,7 @@ export function scoresOf(
   node: string,
   shape: readonly number[],
   count: number,
-  { choice = scene.choice(), kind = 'probability', options = {} }: Scoring,
+  { choice = scene.choice(), kind = 'probability', options = {}, enough }: Scoring,
   copies: (place: Place) => Value | MaskedInput,
 ): Value {
   const { recorder, net } = scene;
@@ -97,7 +103,8 @@ export function scoresOf(
       }),
     );
     for (let begin = 0; begin < count; begin += batch) {
-      recorder.cut(Math.min(batch, count - begin));
+      const needed = enough && begin > 0 ? { counts: enough, at: image, above: begin } : undefined;
+      recorder.cut(Math.min(batch, count - begin), needed);
       // The last batch repeats some copies of the one before: another size would need pipelines of its own.
       const first = Math.min(begin, count - batch);
       const fed = copies({ image, first, count: batch });

@@ -37,7 +37,7 @@ import { packageVersion } from './package.js';
 import { Progress } from './progress.js';
 import { topFive } from './top-five.js';
 
-type DemoFlags = Pick<NetworkFlags, 'adapter' | 'json'> & { readonly outputDir: string };
+type DemoFlags = Pick<NetworkFlags, 'adapter' | 'tune' | 'json'> & { readonly outputDir: string };
 
 /** Pixels of a side: more than the network sees (112), so that overlays look sharp, and small enough for a sheet of all maps. */
 const size = 160;
@@ -64,7 +64,7 @@ export function demoCommand(io: Io): Command {
     .description('explain three toy pictures with every method, and show all maps on one page')
     .addOption(outputDirOption().default('demo-results'));
   for (const option of networkOptions()) {
-    if (['adapter', 'json'].includes(option.attributeName())) command.addOption(option);
+    if (['adapter', 'tune', 'json'].includes(option.attributeName())) command.addOption(option);
   }
   return command.action(async (flags: DemoFlags) => {
     await runDemo(flags, io);

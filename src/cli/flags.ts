@@ -1,6 +1,7 @@
 import { InvalidArgumentError, Option } from 'commander';
 import type { Profile } from '../cam/profiles.js';
 import { profiles } from '../cam/profiles.js';
+import type { TuneMode } from '../gpu/tuner.js';
 import { type ColormapName, colormapNames } from '../image/colormap.js';
 import { networks } from '../net/zoo/index.js';
 import { UsageError } from './io.js';
@@ -11,6 +12,7 @@ export interface NetworkFlags {
   readonly weightPath?: string;
   readonly labels?: string;
   readonly adapter: 'auto' | 'software';
+  readonly tune?: TuneMode;
   readonly json?: boolean;
 }
 
@@ -46,6 +48,12 @@ export const networkOptions = () => [
   new Option('--adapter <kind>', 'software: compute on the CPU')
     .choices(['auto', 'software'])
     .default('auto'),
+  new Option(
+    '--tune <when>',
+    'first-use: time variants of kernels on this adapter and remember the fastest; full: for longer',
+  )
+    .choices(['never', 'first-use', 'full'] satisfies TuneMode[])
+    .default('never'),
   jsonOption(),
 ];
 

@@ -152,7 +152,7 @@ async function requestGpu(flags: NetworkFlags, io: Io): Promise<Gpu> {
   if (flags.adapter === 'software') process.env.WEBGPU_CAM_ADAPTER = 'software';
   let gpu: Gpu;
   try {
-    gpu = await Gpu.request({ gpu: io.gpu });
+    gpu = await Gpu.request({ gpu: io.gpu, tune: flags.tune });
   } catch (error) {
     // Before anything was computed: the machine, not this run, lacks something.
     if (error instanceof DeviceError) throw new UsageError(error.message, { cause: error });

@@ -8,6 +8,7 @@ import { type Io, UsageError } from './io.js';
 import { layersCommand } from './layers-command.js';
 import { methodsCommand } from './methods-command.js';
 import { packageVersion } from './package.js';
+import { planCommand } from './plan-command.js';
 import { predictCommand } from './predict-command.js';
 import { sanityCommand } from './sanity-command.js';
 
@@ -38,6 +39,7 @@ function program(io: Io): Command {
     explainCommand(io),
     predictCommand(io),
     layersCommand(io),
+    planCommand(io),
     methodsCommand(io),
     inspectCommand(io),
     featuresCommand(io),

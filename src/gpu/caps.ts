@@ -1,9 +1,19 @@
+import { shippedChoices } from './shipped-choices.js';
+
+/**
+ * Which variant to take: kernel -> class of shapes (see `shapeClass`) -> name of the variant. A name that a kernel does not have, or that
+ * cannot compute the sizes at hand, is passed over.
+ */
+export type Choices = Readonly<Record<string, Readonly<Record<string, string>>>>;
+
 /** What planning needs to know of a device: plain data, so that plans can be made and tested without one. */
 export interface Caps {
   /** `software` for adapters that run shaders on a CPU: they get kernel variants of their own. */
   readonly kind: 'software' | 'gpu';
   readonly features: ReadonlySet<string>;
   readonly limits: CapsLimits;
+  /** Measured choices of variants, which go before a kernel's own order: the same table, the same plans. */
+  readonly choices?: Choices | undefined;
 }
 
 export interface CapsLimits {
@@ -30,7 +40,7 @@ export const coreLimits: CapsLimits = {
 /** Caps of an unknown GPU with core limits and no optional feature: what a plan without a device assumes. */
 export const coreCaps: Caps = { kind: 'gpu', features: new Set(), limits: coreLimits };
 
-/** Reads the caps of a device. */
+/** Reads the caps of a device, with the choices that come with this package for such an adapter. */
 export function capsOf(device: GPUDevice, info: GPUAdapterInfo | undefined): Caps {
   const limits = Object.fromEntries(
     Object.keys(coreLimits).map((name) => [name, device.limits[name as keyof CapsLimits]]),
@@ -39,8 +49,12 @@ export function capsOf(device: GPUDevice, info: GPUAdapterInfo | undefined): Cap
     kind: isSoftware(info) ? 'software' : 'gpu',
     features: new Set(device.features),
     limits,
+    choices: shippedFor(info),
   };
 }
+
+const shippedFor = (info: GPUAdapterInfo | undefined): Choices | undefined =>
+  info && shippedChoices[`${info.vendor} ${info.architecture}`.toLowerCase()];
 
 function isSoftware(info: GPUAdapterInfo | undefined): boolean {
   if (!info) return false;

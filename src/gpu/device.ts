@@ -3,6 +3,7 @@ import { DeviceError } from '../errors.js';
 import { type Caps, capsOf, coreLimits } from './caps.js';
 import { Pipelines } from './pipelines.js';
 import { bytesOf, type Dtype, sizeOf, Tensor } from './tensor.js';
+import { type TuneMode, Tuner } from './tuner.js';
 import { mapModeRead, usage } from './usage.js';
 
 export interface GpuRequestOptions {
@@ -11,7 +12,16 @@ export interface GpuRequestOptions {
   powerPreference?: GPUPowerPreference;
   /** `core` asks for no more than every device has; default is all the adapter offers. */
   limits?: 'core' | 'adapter';
+  /**
+   * Whether a kernel's variants are timed on this device when it first meets a class of shapes, and the fastest taken from then on: on
+   * `first-use` for some milliseconds each, in `full` ten times as long. Choices are remembered: in Node as a file in the user's cache
+   * folder, in a page in its Cache API; by adapter, driver and version. Default `never`: choices that come with the package, and none are read or written.
+   */
+  tune?: TuneMode;
 }
+
+/** How {@link Gpu.adopt} uses a device. */
+export type GpuAdoptOptions = Pick<GpuRequestOptions, 'tune'>;
 
 /** Used when the adapter has them, never required. */
 const wantedFeatures = ['timestamp-query', 'subgroups', 'shader-f16'] as const;
@@ -23,8 +33,10 @@ const uploadPiece = 16 * 1024 * 1024;
  * A `GPUDevice`, requested or adopted, with its caps, its pipelines and a count of the bytes it holds.
  */
 export class Gpu {
-  readonly caps: Caps;
   readonly pipelines: Pipelines;
+  /** Chooses variants by timing them; undefined unless asked for. */
+  readonly tuner: Tuner | undefined;
+  readonly #caps: Caps;
   #lostError: DeviceError | undefined;
   #onLost = new Set<(error: DeviceError) => void>();
   #live = new Map<GPUBuffer, number>();
@@ -35,8 +47,10 @@ export class Gpu {
     readonly device: GPUDevice,
     readonly info: GPUAdapterInfo | undefined,
     readonly adopted: boolean,
+    tune: TuneMode = 'never',
   ) {
-    this.caps = capsOf(device, info);
+    this.#caps = capsOf(device, info);
+    this.tuner = tune === 'never' ? undefined : new Tuner(this, tune, this.#caps);
     this.pipelines = Pipelines.of(device);
     device.lost.then(({ reason, message }) => {
       const error = new DeviceError(
@@ -70,15 +84,26 @@ export class Gpu {
           .map((name) => [name, adapter.limits[name as keyof GPUSupportedLimits] as number]),
       ),
     });
-    return new Gpu(device, adapter.info, false);
+    const made = new Gpu(device, adapter.info, false, options.tune);
+    await made.tuner?.load();
+    return made;
   }
 
   /**
    * Uses the caller's device: it is never changed or destroyed, and no global handlers are installed on it.
    * Needs core limits and `GPUDevice.adapterInfo` (or `info`) to recognise a software adapter.
    */
-  static adopt(device: GPUDevice, info: GPUAdapterInfo | undefined = device.adapterInfo): Gpu {
-    return new Gpu(device, info, true);
+  static adopt(
+    device: GPUDevice,
+    info: GPUAdapterInfo | undefined = device.adapterInfo,
+    { tune }: GpuAdoptOptions = {},
+  ): Gpu {
+    return new Gpu(device, info, true, tune);
+  }
+
+  /** What planning needs to know of the device. Where variants are chosen by timing, a new object after each new choice. */
+  get caps(): Caps {
+    return this.tuner?.caps ?? this.#caps;
   }
 
   /** One line that names the adapter, for results and reports. */

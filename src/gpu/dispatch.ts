@@ -76,6 +76,15 @@ export interface Recordable<Reads extends string, Results extends string, Option
     options?: Options,
     settings?: PlanSettings,
   ): KernelPlan<Results>;
+  /**
+   * Plans that are worth timing against one another: first what {@link plan} gives, then every other variant made for such a device that can
+   * compute the sizes. Those that would take long for sure are left out. One plan alone if there is nothing to choose.
+   */
+  candidates?(
+    reads: ReadsOf<Reads, Shaped>,
+    options?: Options,
+    settings?: PlanSettings,
+  ): readonly KernelPlan<Results>[];
   /** Tensors in binding order: the reads (an absent one is stood in for by the first that is there), then the results. */
   order<T>(reads: ReadsOf<Reads, T>, results: Readonly<Record<Results, T>>): T[];
 }

@@ -5,6 +5,7 @@ import type { Gpu } from './device.js';
 import type { KernelPlan, PlanSettings, ReadsOf, Recordable, Slot } from './dispatch.js';
 import { bytesOf, type Dtype, sizeOf, type Tensor } from './tensor.js';
 import { PassTimer, type PassTimes } from './timing.js';
+import type { Tunable } from './tuner.js';
 import { usage } from './usage.js';
 import { Value, type ValueRoot } from './value.js';
 
@@ -18,9 +19,15 @@ export interface RecordSettings extends PlanSettings {
   readonly into?: Value | undefined;
 }
 
+/** One dispatch of a recording. */
+export interface PlannedStep extends KernelPlan {
+  /** What it was recorded for: see {@link Recorder.during}. */
+  readonly part: string | undefined;
+}
+
 /** What a recording will cost, before it runs. */
 export interface RunPlan {
-  readonly steps: readonly KernelPlan[];
+  readonly steps: readonly PlannedStep[];
   readonly dispatches: number;
   readonly flops: number;
   /** Bytes read and written by all dispatches, each tensor once a dispatch. */
@@ -46,11 +53,30 @@ interface Schedule {
   readonly cost: RunPlan;
 }
 
-interface Step {
-  readonly plan: KernelPlan;
-  readonly tensors: readonly Value[];
-  /** Work that the submission which begins with it does; undefined if none begins here. */
-  readonly begins: number | undefined;
+interface Step extends Tunable {
+  /** Plans the same for other caps; undefined where the caller named variant or caps. */
+  readonly replan: ((caps: Caps) => KernelPlan) | undefined;
+  /** What {@link plan} was made for. */
+  readonly caps: Caps;
+  /** What it was recorded for. */
+  readonly part: string | undefined;
+  /** The submission which begins with it; undefined if none begins here. */
+  readonly begins: Cut | undefined;
+}
+
+/** When a submission is needed: what the GPU has counted decides while the recording runs. */
+export interface Needed {
+  /** u32, written by an earlier submission. */
+  readonly counts: Value;
+  /** The submission runs if `counts[at]` is larger than `above`. */
+  readonly at: number;
+  readonly above: number;
+}
+
+/** How a submission begins. */
+interface Cut {
+  readonly work: number;
+  readonly needed?: Needed | undefined;
 }
 
 export interface RunOptions {
@@ -68,11 +94,15 @@ export interface RunOptions {
  */
 export class Recorder {
   readonly #steps: Step[] = [];
+  /** Whether variants are the tuner's to choose: not where a caller plans for other caps than the device's. */
+  readonly #isTuned: boolean;
 
   constructor(
     readonly caps: Caps,
     readonly gpu?: Gpu,
-  ) {}
+  ) {
+    this.#isTuned = gpu?.tuner !== undefined && caps === gpu.caps;
+  }
 
   /** A recorder for a device. */
   static on(gpu: Gpu): Recorder {
@@ -109,23 +139,50 @@ export class Recorder {
       }
       results[name] = into ?? computed(shape, dtype);
     }
-    this.#steps.push({ plan, tensors: kernel.order(values, results), begins: this.#cut });
+    const caps = settings.caps ?? this.caps;
+    // Only what will be tuned needs to be planned again: recordings of thousands of steps keep no more than they must.
+    const isTuned = this.#isTuned && !settings.caps && settings.variant === undefined;
+    const { candidates } = kernel;
+    this.#steps.push({
+      plan,
+      tensors: kernel.order(values, results),
+      part: this.#part,
+      begins: this.#cut,
+      caps,
+      replan: isTuned ? (caps) => kernel.plan(values, options, { caps }) : undefined,
+      candidates:
+        isTuned && candidates ? (caps) => candidates(values, options, { caps }) : undefined,
+    });
     this.#cut = undefined;
     return (kernel.resultNames.length === 1
       ? results[kernel.resultNames[0]]
       : results) as unknown as Recorded<Results>;
   };
 
-  #cut: number | undefined;
+  #part: string | undefined;
+
+  /** Records under a name: a plan says of each dispatch what it is for (a layer, say). */
+  during<T>(part: string, record: () => T): T {
+    const before = this.#part;
+    this.#part = part;
+    try {
+      return record();
+    } finally {
+      this.#part = before;
+    }
+  }
+
+  #cut: Cut | undefined;
 
   /**
    * Lets a new submission begin with what is recorded next: long recordings are cut so that no submission comes near a watchdog.
    * Between submissions the run waits for the GPU, reports progress and can be stopped.
    *
    * @param work what the submission does, in units of the caller's (masked copies, steps): only progress depends on it
+   * @param needed when it is; without, always. Values that a skipped submission would have written are undefined: who reads them must not mind.
    */
-  cut(work = 0): void {
-    this.#cut = work;
+  cut(work = 0, needed?: Needed): void {
+    this.#cut = { work, needed };
   }
 
   /** A value with no elements yet, to be filled by kernels through `into`. */
@@ -183,7 +240,7 @@ export class Recorder {
   async #execute(outputs: readonly Value[], timed: boolean, { signal, onProgress }: RunOptions) {
     const gpu = this.gpu;
     if (!gpu) throw new ShapeError('Recorder.run: made without a Gpu: it can only plan');
-    const { steps, arena, layout, kept } = this.#schedule(outputs);
+    const { steps, arena, layout, kept } = await this.#tuned(gpu, outputs, signal);
     await gpu.guard(gpu.pipelines.prepare(steps.map((s) => s.plan)));
     const timer = timed ? PassTimer.on(gpu, steps.length) : undefined;
     const temporary: GPUBuffer[] = [];
@@ -225,24 +282,28 @@ export class Recorder {
       const slices = slicesOf(steps);
       const total = sum(slices.map((s) => s.work));
       let done = 0;
-      for (const [n, { first, end }] of slices.entries()) {
-        await gpu.scoped('run', () => {
-          const encoder = gpu.device.createCommandEncoder({ label: 'webgpu-cam' });
-          let pass: GPUComputePassEncoder | undefined;
-          for (let i = first; i < end; i++) {
-            const { plan, tensors } = steps[i];
-            if (timer || !pass) {
-              pass?.end();
-              pass = encoder.beginComputePass({ label: plan.kernel, ...timer?.writes(i) });
+      const counts = new Map<ValueRoot, Float32Array | Uint32Array>();
+      for (const [n, { first, end, needed }] of slices.entries()) {
+        // Where each dispatch is timed, all of them run.
+        const isNeeded = !needed || timed || (await isAbove(gpu, needed, owned, counts));
+        if (isNeeded)
+          await gpu.scoped('run', () => {
+            const encoder = gpu.device.createCommandEncoder({ label: 'webgpu-cam' });
+            let pass: GPUComputePassEncoder | undefined;
+            for (let i = first; i < end; i++) {
+              const { plan, tensors } = steps[i];
+              if (timer || !pass) {
+                pass?.end();
+                pass = encoder.beginComputePass({ label: plan.kernel, ...timer?.writes(i) });
+              }
+              gpu.pipelines.record(pass, plan, tensors.map(slotOf));
             }
-            gpu.pipelines.record(pass, plan, tensors.map(slotOf));
-          }
-          pass?.end();
-          if (n === slices.length - 1) timer?.resolve(encoder);
-          gpu.device.queue.submit([encoder.finish()]);
-        });
+            pass?.end();
+            if (n === slices.length - 1) timer?.resolve(encoder);
+            gpu.device.queue.submit([encoder.finish()]);
+          });
         if (slices.length === 1) break;
-        await gpu.idle();
+        if (isNeeded) await gpu.idle();
         done += slices[n].work;
         if (slices[n].work > 0) onProgress?.(done, total);
         signal?.throwIfAborted();
@@ -260,9 +321,31 @@ export class Recorder {
       for (const tensor of owned.values()) tensor.destroy();
       throw error;
     } finally {
+      for (const [root, tensor] of owned) {
+        if (!outputs.some((value) => value.root === root)) tensor.destroy();
+      }
       for (const buffer of temporary) gpu.release(buffer);
       timer?.destroy();
     }
+  }
+
+  /** The schedule, with variants chosen by measurement where the device is tuned. */
+  async #tuned(
+    gpu: Gpu,
+    outputs: readonly Value[],
+    signal: AbortSignal | undefined,
+  ): Promise<Schedule> {
+    const schedule = this.#schedule(outputs);
+    if (!gpu.tuner || !this.#isTuned) return schedule;
+    await gpu.tuner.settle(schedule.steps, signal);
+    const { caps } = gpu;
+    // New steps in place of the old: a run of this recording that is under way keeps what it has prepared.
+    this.#steps.forEach((step, i) => {
+      if (!step.replan || step.caps === caps) return;
+      this.#steps[i] = { ...step, caps, plan: step.replan(caps) };
+      this.#last = undefined;
+    });
+    return this.#schedule(outputs);
   }
 
   #outputView(value: Value, tensor: Tensor | undefined): Tensor {
@@ -286,21 +369,34 @@ export class Recorder {
     return schedule;
   }
 
+  /** The needed steps in order. A submission that begins with a step that is not, begins with the next. */
+  #only(needed: ReadonlySet<Step>): Step[] {
+    let begins: Cut | undefined;
+    return this.#steps.flatMap((step) => {
+      begins = step.begins ?? begins;
+      if (!needed.has(step)) return [];
+      const kept = step.begins === begins ? step : { ...step, begins };
+      begins = undefined;
+      return [kept];
+    });
+  }
+
   #scheduled(outputs: readonly Value[]): Schedule {
-    const wanted = new Set(outputs.map((v) => v.root));
-    const steps: Step[] = [];
+    const counts = this.#steps.flatMap(({ begins }) => begins?.needed?.counts ?? []);
+    const wanted = new Set([...outputs, ...counts].map((v) => v.root));
+    const needed = new Set<Step>();
     for (let i = this.#steps.length - 1; i >= 0; i--) {
       const step = this.#steps[i];
       const isWritten = (j: number) => step.plan.bindings[j].access === 'write';
       if (!step.tensors.some((t, j) => isWritten(j) && wanted.has(t.root))) continue;
       for (const t of step.tensors) wanted.add(t.root);
-      steps.push(step);
+      needed.add(step);
     }
-    steps.reverse();
+    const steps = this.#only(needed);
     checkWritten(steps, outputs);
 
     const kept: Value[] = [];
-    for (const value of outputs) {
+    for (const value of [...outputs, ...counts]) {
       const outer = value.root.kind === 'tensor' || value.root.kind === 'placeholder';
       if (!outer && !kept.some((k) => k.root === value.root)) kept.push(value);
     }
@@ -347,7 +443,7 @@ export class Recorder {
     const arenaBytes = sum(layout.lanes);
     const outputBytes = sum(kept.map((v) => v.root.bytes));
     const cost: RunPlan = {
-      steps: steps.map((s) => s.plan),
+      steps: steps.map(({ plan, part }) => ({ ...plan, part })),
       dispatches: steps.length,
       submissions: slicesOf(steps).length,
       flops: sum(steps.map((s) => s.plan.flops)),
@@ -387,8 +483,29 @@ function checkWritten(steps: readonly Step[], outputs: readonly Value[]): void {
 
 const sum = (list: readonly number[]) => list.reduce((a, b) => a + b, 0);
 
+/** A run of steps that goes into one submission. */
+interface Slice extends Cut {
+  readonly first: number;
+  readonly end: number;
+}
+
+/** Whether a submission is needed, from counts that are read once, when they are first asked for. */
+async function isAbove(
+  gpu: Gpu,
+  { counts, at, above }: Needed,
+  tensors: ReadonlyMap<ValueRoot, Tensor>,
+  known: Map<ValueRoot, Float32Array | Uint32Array>,
+): Promise<boolean> {
+  let data = known.get(counts.root);
+  if (!data) {
+    [data] = await gpu.read([tensors.get(counts.root)!]);
+    known.set(counts.root, data);
+  }
+  return data[at] > above;
+}
+
 /** The runs of steps that go into one submission each, with the work each does. */
-function slicesOf(steps: readonly Step[]): { first: number; end: number; work: number }[] {
+function slicesOf(steps: readonly Step[]): Slice[] {
   const starts = [
     0,
     ...steps.flatMap(({ begins }, i) => (begins !== undefined && i > 0 ? [i] : [])),
@@ -396,7 +513,8 @@ function slicesOf(steps: readonly Step[]): { first: number; end: number; work: n
   const slices = starts.map((first, n) => ({
     first,
     end: starts[n + 1] ?? steps.length,
-    work: steps[first]?.begins ?? 0,
+    work: steps[first]?.begins?.work ?? 0,
+    needed: steps[first]?.begins?.needed,
   }));
   // Where nobody says what the work is, submissions are counted.
   return slices.some((s) => s.work > 0) ? slices : slices.map((s) => ({ ...s, work: 1 }));

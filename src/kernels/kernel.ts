@@ -8,6 +8,7 @@ import {
   type Recordable,
   type Shaped,
 } from '../gpu/dispatch.js';
+import { shapeClass } from '../gpu/shape-class.js';
 import { bytesOf, type Dtype, sizeOf } from '../gpu/tensor.js';
 
 /** Sizes by letter (`N`, `C`, ...) and derived constants by name. */
@@ -28,6 +29,11 @@ export interface Variant {
   readonly pays?: (sizes: Sizes) => boolean;
   /** Tuning constants (tile sizes, workgroup size) for these sizes. */
   readonly tuning?: (sizes: Sizes, caps: Caps) => Record<string, number>;
+  /**
+   * In place of `tuning`: several settings of the constants, the usual one first. Each is a way to compute of its own, named `tile`, `tile#1`,
+   * `tile#2`, of which a plan takes another than the first only when it is asked for or chosen by measurement.
+   */
+  readonly tunings?: (sizes: Sizes, caps: Caps) => readonly Record<string, number>[];
   /** Number of workgroups; the shader reads its own as `wid.y * nwg.x + wid.x`, up to `GROUPS`. */
   readonly groups: (sizes: Sizes) => number;
 }
@@ -125,12 +131,13 @@ export function kernel<Reads extends string, Results extends string, Options = o
       }
     }
 
-    const variant = pick(spec, sizes, caps, settings.variant);
-    const tuned = { ...sizes, ...variant.tuning?.(sizes, caps) };
+    const { variant, name, setting } = pick(spec, sizes, caps, settings.variant);
+    const tuning = variant.tunings?.(sizes, caps)[setting] ?? variant.tuning?.(sizes, caps);
+    const tuned = { ...sizes, ...tuning };
     const groups = variant.groups(tuned);
     return {
       kernel: spec.name,
-      variant: variant.name,
+      variant: name,
       code: variant.code,
       constants: declared(variant.code, { ...tuned, GROUPS: groups }),
       bindings,
@@ -150,7 +157,27 @@ export function kernel<Reads extends string, Results extends string, Options = o
     resultNames,
     plan,
     variantsFor: (reads, options, caps = coreCaps) =>
-      able(spec.variants, sizesOf(reads, options), caps).map((v) => v.name),
+      waysOf(spec.variants, sizesOf(reads, options), caps).map((way) => way.name),
+    candidates: (reads, options, settings = {}) => {
+      const first = plan(reads, options, settings);
+      if (spec.variants.length === 1 && !spec.variants[0].tunings) return [first];
+      const caps = settings.caps ?? coreCaps;
+      const { sizes, flops } = first;
+      const isOfFirst = ({ name }: Variant) => name === first.variant.split('#')[0];
+      const isLong = (variant: Variant) =>
+        (variant === spec.variants[spec.variants.length - 1] && flops >= mostNaiveFlops) ||
+        (!(variant.pays?.(sizes) ?? true) && caps.kind === 'software' && flops >= mostUnpaidFlops);
+      const others = waysOf(spec.variants, sizes, caps).filter(
+        ({ variant, name }) =>
+          name !== first.variant &&
+          isFor(variant, caps) &&
+          (isOfFirst(variant) || !isLong(variant)),
+      );
+      return [
+        first,
+        ...others.map(({ name }) => plan(reads, options, { ...settings, variant: name })),
+      ];
+    },
     order: <T>(reads: ReadsOf<Reads, T>, results: Readonly<Record<Results, T>>) => {
       const given = reads as Readonly<Record<string, T | undefined>>;
       const first = readNames.map((read) => given[bare(read)]).find((t) => t) as T;
@@ -221,26 +248,60 @@ function shapeFrom<R extends string, Y extends string, O>(
   });
 }
 
-const able = (variants: readonly Variant[], sizes: Sizes, caps: Caps): Variant[] =>
-  variants.filter((v) => (v.needs?.(caps) ?? true) && (v.fits?.(sizes) ?? true));
+/** A variant with one of its settings. */
+interface Way {
+  readonly variant: Variant;
+  /** Place in the variant's `tunings`. */
+  readonly setting: number;
+  readonly name: string;
+}
 
+/** Every way to compute these sizes on such a device, best first. */
+function waysOf(variants: readonly Variant[], sizes: Sizes, caps: Caps): Way[] {
+  return variants
+    .filter((v) => (v.needs?.(caps) ?? true) && (v.fits?.(sizes) ?? true))
+    .flatMap((variant) =>
+      (variant.tunings?.(sizes, caps) ?? [{}]).map((_, setting) => ({
+        variant,
+        setting,
+        name: setting === 0 ? variant.name : `${variant.name}#${setting}`,
+      })),
+    );
+}
+
+const isFor = ({ on }: Variant, { kind }: Caps): boolean => on === undefined || on === kind;
+
+/** Operations from which the naive variant is not timed: it could take minutes on a software adapter. */
+const mostNaiveFlops = 2 ** 24;
+/** Operations from which a software adapter does not time what does not pay: a matrix product for one row took 5 s where another variant took 0.1 s. */
+const mostUnpaidFlops = 2 ** 25;
+
+/** The way asked for by name; else the measured one; else the first made for the device that pays. */
 function pick<R extends string, Y extends string, O>(
   spec: KernelSpec<R, Y, O>,
   sizes: Sizes,
   caps: Caps,
   wanted: string | undefined,
-): Variant {
-  const candidates = able(spec.variants, sizes, caps);
+): Way {
+  const ways = waysOf(spec.variants, sizes, caps);
   if (wanted !== undefined) {
-    const named = candidates.find((v) => v.name === wanted);
+    const named = ways.find(({ name }) => name === wanted);
     if (named) return named;
     throw new ShapeError(
-      `${spec.name}: no variant ${wanted} for these sizes on this device: there are ${candidates.map((v) => v.name).join(', ')}`,
+      `${spec.name}: no variant ${wanted} for these sizes on this device: there are ${ways.map(({ name }) => name).join(', ')}`,
     );
   }
-  const automatic = ({ on, pays }: Variant) =>
-    (on === undefined || on === caps.kind) && (pays?.(sizes) ?? true);
-  return candidates.find(automatic) ?? candidates[candidates.length - 1];
+  const choices = caps.choices?.[spec.name];
+  if (choices && ways.length > 1) {
+    const chosen = choices[shapeClass(sizes)];
+    // A table measured elsewhere may name what this kernel has no more, or what is not for these sizes.
+    const way = ways.find(({ variant, name }) => name === chosen && isFor(variant, caps));
+    if (way) return way;
+  }
+  const automatic = ways.find(
+    ({ variant }) => isFor(variant, caps) && (variant.pays?.(sizes) ?? true),
+  );
+  return automatic ?? ways.findLast(({ setting }) => setting === 0)!;
 }
 
 const declarations = new Map<string, readonly string[]>();
@@ -283,9 +344,17 @@ export const activationCode = (act: Activation = 'none'): number => (act === 're
 
 /**
  * Variants of a kernel whose workgroups of GX invocations each make partial sums and add them in a tree: on a CPU, where barriers are
- * dear and lanes few, four invocations do.
+ * dear and lanes few, four invocations do. On a GPU wider workgroups may be chosen by measurement.
  */
 export const treeVariants = (code: string, groups: Variant['groups']): readonly Variant[] => [
   { name: 'narrow', code, on: 'software', tuning: () => ({ GX: 4 }), groups },
-  { name: 'tree', code, groups },
+  {
+    name: 'tree',
+    code,
+    tunings: (_, { kind }) => (kind === 'gpu' ? widths : widths.slice(0, 1)),
+    groups,
+  },
 ];
+
+/** The shader's own first. */
+const widths: readonly Record<string, number>[] = [{}, { GX: 128 }, { GX: 256 }];

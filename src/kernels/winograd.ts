@@ -99,7 +99,7 @@ export interface WinogradOptions extends SliceOptions {
 }
 
 /** Bytes of transformed tiles and sums at a time: they stay in a CPU's cache, and are little beside a network's own tensors. */
-const workBytes = 4 * 2 ** 20;
+const workBytes = 2 * 2 ** 20;
 
 /**
  * Records a convolution with 3 x 3 filters and stride 1 in groups of tiles, three dispatches each.

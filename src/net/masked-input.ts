@@ -17,6 +17,8 @@ export interface MaskSource {
   /** Whether `field` has rows for each image in turn. */
   readonly perImage?: boolean;
   readonly rise?: RiseSeed & { readonly grid: number };
+  /** Where masks repeat: which one each is, `order` [N,count], and how many of an image's differ, `count` [N]; see {@link liveFirst}. */
+  readonly asked?: { readonly order: Value; readonly count: Value };
 }
 
 /** What is masked: images [N,3,H,W], and what shows where a mask is 0 (black without). */

@@ -99,25 +99,28 @@ export class Trace {
     return value;
   }
 
-  #emit<K extends OpKind>(node: Node<K>, epilogue: Epilogue): Value {
+  /** @param after nodes that ride along in its dispatch */
+  #emit<K extends OpKind>(node: Node<K>, epilogue: Epilogue, after: readonly string[] = []): Value {
+    const names = [node.name, ...after];
     const before = node.inputs[0];
     if (node.kind === 'relu' && this.#merges(before)) {
-      return this.#emit(this.graph.get(before), { ...epilogue, act: 'relu' });
+      return this.#emit(this.graph.get(before), { ...epilogue, act: 'relu' }, names);
     }
     // A backward pass reads what GELU was given, and a relevance rule the terms of a sum.
     const isForward = !this.#keeps.has(node.name);
     if (node.kind === 'gelu' && isForward && this.#isFreeLinear(before)) {
-      return this.#emit(this.graph.get(before), { ...epilogue, act: 'gelu' });
+      return this.#emit(this.graph.get(before), { ...epilogue, act: 'gelu' }, names);
     }
     if (node.kind === 'add' && isForward) {
-      const sum = this.#addsIn(node.inputs);
+      const sum = this.#addsIn(node.inputs, names);
       if (sum) return sum;
     }
     if (node.kind === 'batchNorm2d' && this.#merges(before)) {
       this.#folds.set(before, node as Node as Node<'batchNorm2d'>);
-      return this.#emit(this.graph.get(before), { ...epilogue, folded: true });
+      return this.#emit(this.graph.get(before), { ...epilogue, folded: true }, names);
     }
-    return (ops[node.kind] as unknown as Op<K>).forward(this, node, epilogue);
+    const op = ops[node.kind] as unknown as Op<K>;
+    return this.recorder.during(names.join(' + '), () => op.forward(this, node, epilogue));
   }
 
   /** Whether nothing but its only reader asks for a node's output. */
@@ -132,7 +135,7 @@ export class Trace {
   }
 
   /** Records a sum of two within the linear layer that makes one of them, if there is one. */
-  #addsIn([a, b]: readonly string[]): Value | undefined {
+  #addsIn([a, b]: readonly string[], names: readonly string[]): Value | undefined {
     for (const [branch, other] of [
       [b, a],
       [a, b],
@@ -142,7 +145,7 @@ export class Trace {
         [name] = this.graph.get(name).inputs;
       }
       if (this.#isFreeLinear(name)) {
-        return this.#emit(this.graph.get(name), { residual: this.value(other) });
+        return this.#emit(this.graph.get(name), { residual: this.value(other) }, names);
       }
     }
     return undefined;
@@ -332,8 +335,9 @@ export class Trace {
       const g = grads.get(node.name);
       const needs = (i: number) => wanted.has(node.inputs[i]);
       if (!g || !node.inputs.some((_, i) => needs(i))) continue;
-      const dxs = ruleFor(rules, node, this.graph)(this, node, g, needs, (i) =>
-        grads.get(node.inputs[i]),
+      const rule = ruleFor(rules, node, this.graph);
+      const dxs = this.recorder.during(`${node.name}, backward`, () =>
+        rule(this, node, g, needs, (i) => grads.get(node.inputs[i])),
       );
       node.inputs.forEach((input, i) => {
         const dx = dxs[i];

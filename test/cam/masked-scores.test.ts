@@ -361,3 +361,66 @@ test('a device lost in the middle of a Score-CAM rejects, and a fresh one works'
   expect(relativeL2(raw, await rawOf(net, options))).toBeLessThan(1e-6);
   again.destroy();
 });
+
+describe('channels that are dead', () => {
+  const dead = [0, 3, 4, 5, 9, 11, 12, 13, 14, 15, 17, 19];
+  /** `smallNet` with filters that never fire. */
+  const withDead = (): Net => {
+    const graph = net.graph;
+    const weights = Object.fromEntries(
+      [...graph.params.keys()].map((name) => [name, net.params!.read(name).slice()]),
+    );
+    for (const k of dead) {
+      weights['features.3.weight'].fill(0, k * 72, (k + 1) * 72);
+      weights['features.3.bias'][k] = -1;
+    }
+    return smallNet(gpu(), weights);
+  };
+
+  test.each([{}, { weights: 'softmax', score: 'logit' }, { weights: 'score' }])(
+    'Score-CAM %j asks about one of them for all, and comes to the same',
+    async (options) => {
+      const some = withDead();
+      const { queue } = gpu().device;
+      const { submit } = queue;
+      try {
+        const submitsWith = async (batch: number) => {
+          let submits = 0;
+          queue.submit = (buffers) => {
+            submits++;
+            return submit.call(queue, buffers);
+          };
+          const raw = await rawOf(some, {
+            method: 'score-cam',
+            layer,
+            target: classTarget(2),
+            options: { ...options, batch },
+          });
+          queue.submit = submit;
+          return { raw, submits };
+        };
+        // One batch of all leaves out nothing; with 1 copy each, 8 live channels and a dead one are asked about, not 20.
+        const [all, one] = [await submitsWith(20), await submitsWith(1)];
+        expect(all.raw.some((v) => v !== 0)).toBe(true);
+        expect(relativeL2(one.raw, all.raw)).toBeLessThan(1e-6);
+        expect(one.submits - all.submits).toBe(8 + 1); // 8 batches more, and the reading of the count
+      } finally {
+        queue.submit = submit;
+        some.destroy();
+      }
+    },
+  );
+});
+
+test('Score-CAM adds at most four dispatches a batch to those of the forward pass', () => {
+  const planned = Net.describe('alexnet');
+  const r = new Recorder(coreCaps);
+  const forward = r.plan([planned.trace(r, placeholder([32, 3, 224, 224])).output]).dispatches;
+  const dispatches = (batch: number) =>
+    planExplain(planned, placeholder([1, 3, 224, 224]), {
+      method: 'score-cam',
+      options: { batch },
+    }).dispatches;
+  // 256 maps: 8 batches instead of 4.
+  expect(dispatches(32) - dispatches(64)).toBeLessThanOrEqual(4 * (forward + 4));
+});

@@ -172,6 +172,9 @@ const cases: [name: string, argv: string[], line: RegExp][] = [
   ['inspect without a file', ['inspect'], /missing required argument 'weights'/],
   ['inspect of a text', ['inspect', textPng], /text\.png: /],
   ['layers of an unknown network', ['layers', '--network', 'alex'], /no network alex: .*alexnet/],
+  ['plan of no images', ['plan', '--batch', '0'], /at least 1/],
+  ['plan for a strange adapter', ['plan', '--adapter', 'abacus'], /gpu, software/],
+  ['plan back to no layer', ['plan', '--backward-to', 'nose'], /no layer nose|nose/],
   ['layers of no input', ['layers', '--input-size', '0'], /at least 1/],
   ['layers of a small input', ['layers', '--network', 'vgg16', '--input-size', '8'], /at least 32/],
   [

@@ -35,6 +35,33 @@ describe('layers', () => {
   });
 });
 
+describe('plan', () => {
+  test('a row for each dispatch, with the layers that it is for, and sums', async () => {
+    const { status, stdout } = await run(['plan', '--network', 'alexnet'], { gpu: noAdapter });
+    expect(status).toBe(0);
+    expect(stdout).toMatch(/^features\.0 \+ features\.1 +conv2d +\w+ +\[1,64,55,55\] +1\d\d +\d/m);
+    expect(stdout).toMatch(/^classifier\.6 +linear +\w+ +\[1,1000\] /m);
+    const [, dispatches, flops] = /^(\d+) dispatches +(\d+) /m.exec(stdout)!;
+    expect(Number(dispatches)).toBeLessThanOrEqual(13);
+    expect(Number(flops)).toBeGreaterThan(1400);
+    expect(stdout).toMatch(/^weights and input +2\d\d MiB$/m);
+  });
+
+  test('backward, for a software adapter, of a batch, as JSON', async () => {
+    const { stdout } = await run([
+      ...['plan', '--network', 'vgg16', '--batch', '2', '--adapter', 'software'],
+      ...['--backward-to', 'features.28', '--input-size', '64', '--json'],
+    ]);
+    const { batch, steps, dispatches } = JSON.parse(stdout);
+    expect(batch).toBe(2);
+    expect(steps).toHaveLength(dispatches);
+    const parts = steps.map(({ part }: { part: string }) => part);
+    expect(parts).toContain('features.2 + features.3');
+    expect(parts).toContain('features.30, backward');
+    expect(steps.some(({ kernel }: { kernel: string }) => kernel === 'winogradProduct')).toBe(true);
+  });
+});
+
 describe('methods', () => {
   test('names each, with papers and defaults', async () => {
     const { stdout } = await run(['methods']);

@@ -7,6 +7,7 @@ import { Tensor } from '../../src/gpu/tensor.js';
 import { usage } from '../../src/gpu/usage.js';
 import { placeholder } from '../../src/gpu/value.js';
 import { add } from '../../src/kernels/add.js';
+import { argmaxRows } from '../../src/kernels/argmax-rows.js';
 import { concat } from '../../src/kernels/concat.js';
 import { kernel } from '../../src/kernels/kernel.js';
 import { maxPool2d } from '../../src/kernels/max-pool2d.js';
@@ -300,4 +301,42 @@ describe('more workgroups than one dimension holds', () => {
     expect([...got.slice(-3)]).toEqual([0, 2, 3]);
     expect(got.subarray(0, -3).every((v) => v === 0)).toBe(true);
   });
+});
+
+test('a submission that the GPU counts as not needed is skipped, its cut kept though its first step is not needed', async () => {
+  const before = gpu().liveBytes;
+  for (const [least, submits] of [
+    [0, 4], // one of them reads the count
+    [2, 3],
+  ]) {
+    const recorder = Recorder.on(gpu());
+    const { k } = recorder;
+    const x = recorder.constant(Float32Array.of(3, 1, 2, 5), [1, 1, 1, 4]);
+    const counts = k(argmaxRows, { x: x.reshape([1, 4]) }); // 3
+    recorder.cut(1);
+    const whole = k(concat, { x }, { k0: 0, kTotal: 2 });
+    recorder.cut(1, { counts, at: 0, above: 2 + least });
+    k(add, { a: x, b: x }); // nobody asks for it
+    k(concat, { x }, { k0: 1, kTotal: 2 }, { into: whole });
+    recorder.cut();
+    k(relu, { x: whole });
+    const y = k(relu, { x });
+    const progress: number[][] = [];
+    const seen = watchDispatches();
+    const tensors = await recorder.run([y, whole], {
+      onProgress: (done, total) => void progress.push([done, total]),
+    });
+    seen.stop();
+    expect(seen.submits).toBe(submits + 1);
+    const [first, second] = await readAll(tensors);
+    expect(first).toEqual([3, 1, 2, 5]);
+    expect(second.slice(0, 4)).toEqual([3, 1, 2, 5]);
+    if (least === 0) expect(second.slice(4)).toEqual([3, 1, 2, 5]);
+    else expect(second.slice(4)).toEqual([0, 0, 0, 0]); // what a new buffer holds
+    expect(progress).toEqual([
+      [1, 2],
+      [2, 2],
+    ]);
+    expect(gpu().liveBytes).toBe(before);
+  }
 });

@@ -162,9 +162,11 @@ function checkOverrides(kernel: AnyKernel, plan: DispatchPlan, c: KernelCase) {
     const isFloat = new RegExp(`override\\s+${name}\\s*(:\\s*f32|=\\s*[\\d.]*\\.)`).test(plan.code);
     if (!isFloat) expect(Number.isInteger(value), `${plan.kernel}: ${name} = ${value}`).toBe(true);
   }
-  const variant = kernel.spec.variants.find((v) => v.name === plan.variant)!;
+  const [variantName, setting = '0'] = plan.variant.split('#');
+  const variant = kernel.spec.variants.find((v) => v.name === variantName)!;
   const { sizes } = kernel.plan(c.reads, c.options, { variant: plan.variant, caps: caps.gpu });
-  const tuned = Object.keys(variant.tuning?.(sizes, caps.gpu) ?? {});
+  const tunings = variant.tunings?.(sizes, caps.gpu) ?? [variant.tuning?.(sizes, caps.gpu) ?? {}];
+  const tuned = Object.keys(tunings[Number(setting)]);
   const names = declared.map((o) => o.name);
   const unheard = tuned.filter((name) => !names.includes(name));
   expect(unheard, `${plan.kernel} ${plan.variant}: tuning that the shader lacks`).toEqual([]);

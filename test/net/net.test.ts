@@ -295,6 +295,14 @@ describe('zoo', () => {
     }
   });
 
+  test('on a software adapter, where large convolutions go by tiles, VGG-16 needs no more memory for what is in between', () => {
+    const limits = { ...coreLimits, maxStorageBufferBindingSize: 2 ** 30, maxBufferSize: 2 ** 30 };
+    const plan = Net.describe('vgg16').plan(1, { caps: { ...coreCaps, kind: 'software', limits } });
+    expect(plan.steps.filter((s) => s.kernel === 'winogradProduct').length).toBeGreaterThan(12);
+    expect(plan.arenaBytes).toBeLessThanOrEqual(1.15 * 2 * 64 * 224 * 224 * 4);
+    expect(plan.flops / 1e9).toBeLessThan(12);
+  });
+
   test('a plan counts each weight once, however often it is read', () => {
     const net = Net.describe('vgg16');
     let weights = 0;

@@ -71,7 +71,7 @@ export function ownNet(
 export const smallLayer = 'features.4';
 
 /** A network of two convolutions and six classes: few pipelines to make, so that many cases are quick. */
-export const smallNet = (gpu: Gpu): Net =>
+export const smallNet = (gpu: Gpu, weights?: Readonly<Record<string, Float32Array>>): Net =>
   ownNet(
     gpu,
     (classes) => {
@@ -88,7 +88,7 @@ export const smallNet = (gpu: Gpu): Net =>
       g.add('head', [g.add('flat', [mean], Flatten)], Linear(20, classes));
       return g;
     },
-    { classes: 6, layer: smallLayer },
+    { classes: 6, layer: smallLayer, ...(weights && { weights }) },
   );
 
 /** A finished and a raw map, read. */
