@@ -4,9 +4,9 @@
 //
 //   dx[n, c] = sum over k of w[k, c] dy[n, K0 + k]      (+ what dx held, if ACCUMULATE)
 //
-// Matrix product for GPUs: a workgroup makes 64 rows x 64 columns, an invocation 4 x 4 of them; slices 8 deep of both
-// factors pass through workgroup memory (4 KiB), read from storage once a workgroup with neighbours on neighbouring addresses.
-// Loads outside are selected away instead of branched around.
+// Matrix product for GPUs, built as linear (block): 64 rows x 64 columns a workgroup, 8 x 4 an invocation, slices 16 deep of both factors in workgroup
+// memory, 8 KiB, the next on its way through registers. Half of the invocations bring dy, a square of 4 x 4 each, turned so that rows lie side by side, vec4 i of
+// depth d at place i ^ (d / 4 * 2); the other half bring rows of w as they are (C divides by 4). Loads outside are clamped, those past K then zero.
 // Summed in the order of k.
 
 alias elem = f32;
@@ -17,59 +17,87 @@ override ACCUMULATE: u32;
 override GROUPS: u32;
 
 @group(0) @binding(0) var<storage, read> dy: array<elem>;
-@group(0) @binding(1) var<storage, read> w: array<elem>;
-@group(0) @binding(2) var<storage, read_write> dx: array<elem>;
+@group(0) @binding(1) var<storage, read> w: array<vec4<elem>>;
+@group(0) @binding(2) var<storage, read_write> dx: array<vec4<elem>>;
 
-const DEPTH = 8u;
-var<workgroup> left: array<f32, 512>;   // [DEPTH][64 rows]
-var<workgroup> right: array<f32, 512>;  // [DEPTH][64 columns]
+var<workgroup> left: array<vec4f, 256>;   // [16 deep][16], rows of dy
+var<workgroup> right: array<vec4f, 256>;  // [16 deep][16], columns of w
 
-@compute @workgroup_size(256)
+/// Four vec4s: four rows at a place k each, or four depths of a column of vec4s.
+struct Square { a: vec4f, b: vec4f, c: vec4f, d: vec4f }
+
+@compute @workgroup_size(128)
 fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u, @builtin(local_invocation_index) lane: u32) {
   let group = wid.y * nwg.x + wid.x;
   if (group >= GROUPS) { return; }
   let blocks = (C + 63u) / 64u;
   let row = group / blocks * 64u;
-  let column = group % blocks * 64u;
+  let column = group % blocks * 16u;  // of vec4s
 
-  var a0 = vec4f(); var a1 = vec4f(); var a2 = vec4f(); var a3 = vec4f();
-  let i = lane / 16u * 4u;  // rows row + i ... row + i + 3
-  let j = lane % 16u * 4u;  // columns column + j ... column + j + 3
-  for (var t = 0u; t < K; t += DEPTH) {
-    for (var u = lane; u < 512u; u += 256u) {
-      left[u % DEPTH * 64u + u / DEPTH] = gradient(row + u / DEPTH, t + u % DEPTH);
-      right[u] = weight(column + u % 64u, t + u / 64u);
-    }
+  let brings_dy = lane < 64u;
+  let deep = lane % 4u;        // dy: which four of a slice's sixteen it brings
+  let four = lane % 64u / 4u;  // dy: of which four rows
+  let across = lane % 16u;     // w: which vec4
+  let down = lane % 64u / 16u; // w: from which depth on, four apart
+  let to = select(down * 16u + across, deep * 64u + (four ^ (deep * 2u)), brings_dy);
+  let i = lane / 16u * 2u;     // vec4s i and i + 1 of rows
+  let j = lane % 16u;          // vec4 j of columns
+
+  var a0 = vec4f(); var a1 = vec4f(); var a2 = vec4f(); var a3 = vec4f(); var a4 = vec4f(); var a5 = vec4f(); var a6 = vec4f(); var a7 = vec4f();
+  var next = Square();
+  if (brings_dy) { next = gradients(row + four * 4u, deep * 4u); } else { next = weights(column + across, down); }
+  for (var t = 0u; t < K; t += 16u) {
+    keep(brings_dy, to, next);
     workgroupBarrier();
-    for (var d = 0u; d < DEPTH; d++) {
-      let l = d * 64u + i;
-      let r = d * 64u + j;
-      let v = vec4f(right[r], right[r + 1u], right[r + 2u], right[r + 3u]);
-      a0 = fma(vec4f(left[l]), v, a0);
-      a1 = fma(vec4f(left[l + 1u]), v, a1);
-      a2 = fma(vec4f(left[l + 2u]), v, a2);
-      a3 = fma(vec4f(left[l + 3u]), v, a3);
+    if (brings_dy) { next = gradients(row + four * 4u, t + 16u + deep * 4u); } else { next = weights(column + across, t + 16u + down); }
+    for (var d = 0u; d < 16u; d++) {
+      let turn = d / 4u * 2u;
+      let u = left[d * 16u + (i ^ turn)];
+      let v = left[d * 16u + ((i + 1u) ^ turn)];
+      let f = right[d * 16u + j];
+      a0 = fma(u.xxxx, f, a0); a1 = fma(u.yyyy, f, a1); a2 = fma(u.zzzz, f, a2); a3 = fma(u.wwww, f, a3);
+      a4 = fma(v.xxxx, f, a4); a5 = fma(v.yyyy, f, a5); a6 = fma(v.zzzz, f, a6); a7 = fma(v.wwww, f, a7);
     }
     workgroupBarrier();
   }
 
-  let sums = array<vec4f, 4>(a0, a1, a2, a3);
-  for (var e = 0u; e < 16u; e++) {
-    put(row + i + e / 4u, column + j + e % 4u, sums[e / 4u][e % 4u]);
+  if (column + j >= C / 4u) { return; }
+  let sums = array<vec4f, 8>(a0, a1, a2, a3, a4, a5, a6, a7);
+  for (var e = 0u; e < 8u; e++) {
+    let n = row + i * 4u + e;
+    if (n >= N) { continue; }
+    let place = n * (C / 4u) + column + j;
+    var v = sums[e];
+    if (ACCUMULATE == 1u) { v += vec4f(dx[place]); }
+    dx[place] = vec4<elem>(v);
   }
 }
 
-fn gradient(n: u32, k: u32) -> f32 {
-  return select(0.0, f32(dy[n * KT + K0 + k]), (n < N) & (k < K));
+/// Writes rows of dy turned, so that the four lie side by side; depths of w as they are, four apart.
+fn keep(is_left: bool, to: u32, s: Square) {
+  if (is_left) {
+    left[to] = vec4f(s.a.x, s.b.x, s.c.x, s.d.x);
+    left[to + 16u] = vec4f(s.a.y, s.b.y, s.c.y, s.d.y);
+    left[to + 32u] = vec4f(s.a.z, s.b.z, s.c.z, s.d.z);
+    left[to + 48u] = vec4f(s.a.w, s.b.w, s.c.w, s.d.w);
+  } else {
+    right[to] = s.a; right[to + 64u] = s.b; right[to + 128u] = s.c; right[to + 192u] = s.d;
+  }
 }
 
-fn weight(c: u32, k: u32) -> f32 {
-  return select(0.0, f32(w[k * C + c]), (c < C) & (k < K));
+/// Elements k ... k + 3 of rows n ... n + 3 of dy; rows past the end repeat the last, zeros past K.
+fn gradients(n: u32, k: u32) -> Square { return Square(gradient(n, k), gradient(n + 1u, k), gradient(n + 2u, k), gradient(n + 3u, k)); }
+
+fn gradient(n: u32, k: u32) -> vec4f {
+  let at = min(n, N - 1u) * KT + K0;
+  let places = min(vec4u(k, k + 1u, k + 2u, k + 3u), vec4u(K - 1u));
+  let v = vec4f(f32(dy[at + places.x]), f32(dy[at + places.y]), f32(dy[at + places.z]), f32(dy[at + places.w]));
+  return select(vec4f(), v, vec4u(k, k + 1u, k + 2u, k + 3u) < vec4u(K));
 }
 
-fn put(n: u32, c: u32, sum: f32) {
-  if ((n >= N) | (c >= C)) { return; }
-  var v = sum;
-  if (ACCUMULATE == 1u) { v += f32(dx[n * C + c]); }
-  dx[n * C + c] = elem(v);
+/// Vec4 c of rows k, k + 4, k + 8, k + 12 of w.
+fn weights(c: u32, k: u32) -> Square { return Square(weight(c, k), weight(c, k + 4u), weight(c, k + 8u), weight(c, k + 12u)); }
+
+fn weight(c: u32, k: u32) -> vec4f {
+  return select(vec4f(), vec4f(w[min(k, K - 1u) * (C / 4u) + min(c, C / 4u - 1u)]), k < K);
 }

@@ -4,9 +4,11 @@
 //
 //   y[n, K0 + k] = act(b[k] + sum over c of w[k, c] x[n, c]) + r[n, K0 + k]
 //
-// Matrix product for GPUs: a workgroup makes 64 rows x 64 columns, an invocation 4 x 4 of them; slices 8 deep of both
-// factors pass through workgroup memory (4 KiB), read from storage once a workgroup with neighbours on neighbouring addresses.
-// Loads outside are selected away instead of branched around.
+// Matrix product for GPUs: a workgroup of 128 invocations makes 64 rows x 64 columns, an invocation 8 x 4 of them: 3 vec4s from workgroup memory feed
+// 32 multiply-adds. Slices 16 deep of both factors pass through that memory, 8 KiB, so that several workgroups fit beside each other; while a slice
+// is multiplied, the next is on its way from storage into registers. Half of the invocations bring x, half w, each a square of 4 x 4 as four vec4s
+// (C divides by 4), 64 bytes of a row between neighbours, turned in registers so that rows lie side by side. In depth d, vec4 i lies at place
+// i ^ (d / 4 * 2): so neighbours that write meet no bank twice. Loads outside are clamped, those past C then zero.
 // Summed in the order of c.
 
 alias elem = f32;
@@ -17,17 +19,19 @@ override HAS_B: u32; override HAS_R: u32;
 override ACT: u32;  // 0 none, 1 relu, 2 gelu
 override GROUPS: u32;
 
-@group(0) @binding(0) var<storage, read> x: array<elem>;
-@group(0) @binding(1) var<storage, read> w: array<elem>;
+@group(0) @binding(0) var<storage, read> x: array<vec4<elem>>;
+@group(0) @binding(1) var<storage, read> w: array<vec4<elem>>;
 @group(0) @binding(2) var<storage, read> b: array<elem>;
 @group(0) @binding(3) var<storage, read> r: array<elem>;
 @group(0) @binding(4) var<storage, read_write> y: array<elem>;
 
-const DEPTH = 8u;
-var<workgroup> left: array<f32, 512>;   // [DEPTH][64 rows]
-var<workgroup> right: array<f32, 512>;  // [DEPTH][64 columns]
+var<workgroup> left: array<vec4f, 256>;   // [16 deep][16], rows of x
+var<workgroup> right: array<vec4f, 256>;  // [16 deep][16], rows of w
 
-@compute @workgroup_size(256)
+/// Four rows at four places c.
+struct Square { a: vec4f, b: vec4f, c: vec4f, d: vec4f }
+
+@compute @workgroup_size(128)
 fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u, @builtin(local_invocation_index) lane: u32) {
   let group = wid.y * nwg.x + wid.x;
   if (group >= GROUPS) { return; }
@@ -35,41 +39,62 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u, 
   let row = group / blocks * 64u;
   let column = group % blocks * 64u;
 
-  var a0 = vec4f(); var a1 = vec4f(); var a2 = vec4f(); var a3 = vec4f();
-  let i = lane / 16u * 4u;  // rows row + i ... row + i + 3
-  let j = lane % 16u * 4u;  // columns column + j ... column + j + 3
-  for (var t = 0u; t < C; t += DEPTH) {
-    for (var u = lane; u < 512u; u += 256u) {
-      left[u % DEPTH * 64u + u / DEPTH] = input(row + u / DEPTH, t + u % DEPTH);
-      right[u % DEPTH * 64u + u / DEPTH] = weight(column + u / DEPTH, t + u % DEPTH);
-    }
+  let brings_x = lane < 64u;
+  let c = lane % 4u;        // which vec4 of a slice's four it brings
+  let four = lane % 64u / 4u;  // of which four rows
+  let to = c * 64u + (four ^ (c * 2u));
+  let i = lane / 16u * 2u;  // vec4s i and i + 1 of rows
+  let j = lane % 16u;       // vec4 j of columns
+
+  var a0 = vec4f(); var a1 = vec4f(); var a2 = vec4f(); var a3 = vec4f(); var a4 = vec4f(); var a5 = vec4f(); var a6 = vec4f(); var a7 = vec4f();
+  var next = Square();
+  if (brings_x) { next = inputs(row + four * 4u, c); } else { next = weights(column + four * 4u, c); }
+  for (var t = 0u; t < C / 4u; t += 4u) {
+    keep(brings_x, to, next);
     workgroupBarrier();
-    for (var d = 0u; d < DEPTH; d++) {
-      let l = d * 64u + i;
-      let r = d * 64u + j;
-      let v = vec4f(right[r], right[r + 1u], right[r + 2u], right[r + 3u]);
-      a0 = fma(vec4f(left[l]), v, a0);
-      a1 = fma(vec4f(left[l + 1u]), v, a1);
-      a2 = fma(vec4f(left[l + 2u]), v, a2);
-      a3 = fma(vec4f(left[l + 3u]), v, a3);
+    if (brings_x) { next = inputs(row + four * 4u, t + 4u + c); } else { next = weights(column + four * 4u, t + 4u + c); }
+    for (var d = 0u; d < 16u; d++) {
+      let turn = d / 4u * 2u;
+      let u = left[d * 16u + (i ^ turn)];
+      let v = left[d * 16u + ((i + 1u) ^ turn)];
+      let f = right[d * 16u + (j ^ turn)];
+      a0 = fma(u.xxxx, f, a0); a1 = fma(u.yyyy, f, a1); a2 = fma(u.zzzz, f, a2); a3 = fma(u.wwww, f, a3);
+      a4 = fma(v.xxxx, f, a4); a5 = fma(v.yyyy, f, a5); a6 = fma(v.zzzz, f, a6); a7 = fma(v.wwww, f, a7);
     }
     workgroupBarrier();
   }
 
-  let sums = array<vec4f, 4>(a0, a1, a2, a3);
-  for (var e = 0u; e < 16u; e++) {
-    let n = row + i + e / 4u;
-    let k = column + j + e % 4u;
+  let sums = array<vec4f, 8>(a0, a1, a2, a3, a4, a5, a6, a7);
+  for (var e = 0u; e < 32u; e++) {
+    let n = row + i * 4u + e / 4u;
+    let k = column + j * 4u + e % 4u;
     if ((n < N) & (k < K)) { put(n, k, sums[e / 4u][e % 4u]); }
   }
 }
 
-fn input(n: u32, c: u32) -> f32 {
-  return select(0.0, f32(x[n * C + c]), (n < N) & (c < C));
+/// Writes a square turned, so that the four rows lie side by side.
+fn keep(is_left: bool, to: u32, s: Square) {
+  let a = vec4f(s.a.x, s.b.x, s.c.x, s.d.x);
+  let b = vec4f(s.a.y, s.b.y, s.c.y, s.d.y);
+  let c = vec4f(s.a.z, s.b.z, s.c.z, s.d.z);
+  let d = vec4f(s.a.w, s.b.w, s.c.w, s.d.w);
+  if (is_left) {
+    left[to] = a; left[to + 16u] = b; left[to + 32u] = c; left[to + 48u] = d;
+  } else {
+    right[to] = a; right[to + 16u] = b; right[to + 32u] = c; right[to + 48u] = d;
+  }
 }
 
-fn weight(k: u32, c: u32) -> f32 {
-  return select(0.0, f32(w[k * C + c]), (k < K) & (c < C));
+/// Vec4 c of rows n ... n + 3 of x; rows past the end repeat the last, zeros past C.
+fn inputs(n: u32, c: u32) -> Square { return Square(input(n, c), input(n + 1u, c), input(n + 2u, c), input(n + 3u, c)); }
+fn weights(k: u32, c: u32) -> Square { return Square(weight(k, c), weight(k + 1u, c), weight(k + 2u, c), weight(k + 3u, c)); }
+
+fn input(n: u32, c: u32) -> vec4f {
+  return select(vec4f(), vec4f(x[min(n, N - 1u) * (C / 4u) + min(c, C / 4u - 1u)]), c < C / 4u);
+}
+
+fn weight(k: u32, c: u32) -> vec4f {
+  return select(vec4f(), vec4f(w[min(k, K - 1u) * (C / 4u) + min(c, C / 4u - 1u)]), c < C / 4u);
 }
 
 // shared: put

@@ -76,7 +76,6 @@ export function kernel<Reads extends string, Results extends string, Options = o
 ): Kernel<Reads, Results, Options> {
   const readNames = Object.keys(spec.reads) as Reads[];
   const resultNames = Object.keys(spec.results) as Results[];
-  const dtype = (name: string): Dtype => spec.dtypes?.[name] ?? 'f32';
 
   const sizesOf = (reads: ReadsOf<Reads, Shaped>, options: Options | undefined): Sizes => {
     const given = reads as Readonly<Record<string, Shaped | undefined>>;
@@ -105,6 +104,13 @@ export function kernel<Reads extends string, Results extends string, Options = o
     const caps = settings.caps ?? coreCaps;
     const given = reads as Readonly<Record<string, Shaped | undefined>>;
     const sizes = sizesOf(reads, options);
+    const { storage = 'f32' } = settings;
+    if (storage === 'f16' && !caps.features.has('shader-f16')) {
+      throw new ShapeError(
+        `${spec.name}: storage f16 needs a device with the feature shader-f16: use f32`,
+      );
+    }
+    const dtype = (name: string): Dtype => spec.dtypes?.[name] ?? storage;
 
     const results = Object.fromEntries(
       resultNames.map((name) => [
@@ -138,7 +144,7 @@ export function kernel<Reads extends string, Results extends string, Options = o
     return {
       kernel: spec.name,
       variant: name,
-      code: variant.code,
+      code: storage === 'f16' && hasFloats(variant.code) ? asF16(variant.code) : variant.code,
       constants: declared(variant.code, { ...tuned, GROUPS: groups }),
       bindings,
       workgroups: fold(groups, caps.limits.maxComputeWorkgroupsPerDimension),
@@ -322,12 +328,18 @@ function declared(code: string, constants: Sizes): Record<string, number> {
   );
 }
 
+const floats = 'alias elem = f32;';
+
+/** Whether a module loads or stores floats: only then it has the alias. */
+const hasFloats = (code: string): boolean => code.includes(floats);
+
 /** The module with 16-bit elements: exactly the line `alias elem = f32;` changes. */
 export function asF16(code: string): string {
-  const line = 'alias elem = f32;';
-  const parts = code.split(line);
+  const parts = code.split(floats);
   if (parts.length !== 2) {
-    throw new ShapeError(`shader: \`${line}\` should occur once, occurs ${parts.length - 1} times`);
+    throw new ShapeError(
+      `shader: \`${floats}\` should occur once, occurs ${parts.length - 1} times`,
+    );
   }
   // `enable` must come before every declaration; the alias is the first one.
   return `${parts[0]}enable f16; alias elem = f16;${parts[1]}`;

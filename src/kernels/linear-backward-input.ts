@@ -1,5 +1,8 @@
 import naive from '../../shaders/matmul/linear-backward-input.wgsl';
 import block from '../../shaders/matmul/linear-backward-input-block.wgsl';
+import blockScalar from '../../shaders/matmul/linear-backward-input-block-scalar.wgsl';
+import gemv from '../../shaders/matmul/linear-backward-input-gemv.wgsl';
+import quad from '../../shaders/matmul/linear-backward-input-quad.wgsl';
 import tile from '../../shaders/matmul/linear-backward-input-tile.wgsl';
 import { channelSlice } from './conv-shape.js';
 import { groupsFor, kernel } from './kernel.js';
@@ -27,11 +30,33 @@ export const linearBackwardInput = kernel({
   flops: ({ N, K, C }) => 2 * N * K * C,
   variants: [
     {
+      name: 'gemv',
+      code: gemv,
+      on: 'gpu',
+      fits: ({ N, C }) => N <= 4 && C % 4 === 0,
+      groups: ({ C }) => groupsFor(C, 64),
+    },
+    {
       name: 'block',
       code: block,
       on: 'gpu',
-      fits: ({ N }) => N > 4,
+      fits: ({ C }) => C % 4 === 0,
       groups: ({ N, C }) => groupsFor(C, 64) * groupsFor(N, 64),
+    },
+    {
+      name: 'block-scalar',
+      code: blockScalar,
+      on: 'gpu',
+      groups: ({ N, C }) => groupsFor(C, 64) * groupsFor(N, 64),
+    },
+    {
+      name: 'quad',
+      code: quad,
+      on: 'software',
+      needs: ({ features }) => features.has('subgroups'),
+      fits: ({ C, K, K0, KT }) => [C, K, K0, KT].every((size) => size % 4 === 0),
+      pays: ({ N }) => N >= 6, // it takes 8 rows at a time; for fewer, tile reads w as fast
+      groups: ({ N, C }) => groupsFor(C, 16) * groupsFor(N, 8),
     },
     {
       name: 'tile',

@@ -1,6 +1,10 @@
 import naive from '../../shaders/matmul/linear.wgsl';
 import block from '../../shaders/matmul/linear-block.wgsl';
+import blockScalar from '../../shaders/matmul/linear-block-scalar.wgsl';
 import gemv from '../../shaders/matmul/linear-gemv.wgsl';
+import gemvSubgroup from '../../shaders/matmul/linear-gemv-subgroup.wgsl';
+import quad from '../../shaders/matmul/linear-quad.wgsl';
+import splitk from '../../shaders/matmul/linear-splitk.wgsl';
 import thin from '../../shaders/matmul/linear-thin.wgsl';
 import tile from '../../shaders/matmul/linear-tile.wgsl';
 import { channelSlice, type SliceOptions } from './conv-shape.js';
@@ -30,6 +34,14 @@ export const linear = kernel({
   flops: ({ N, K, C }) => 2 * N * K * C,
   variants: [
     {
+      name: 'gemv-subgroup',
+      code: gemvSubgroup,
+      on: 'gpu',
+      needs: ({ features }) => features.has('subgroups'),
+      fits: ({ N, C }) => N <= 8 && C % 4 === 0,
+      groups: ({ K }) => K,
+    },
+    {
       name: 'gemv',
       code: gemv,
       on: 'gpu',
@@ -37,10 +49,35 @@ export const linear = kernel({
       groups: ({ K }) => K,
     },
     {
+      name: 'splitk',
+      code: splitk,
+      on: 'gpu',
+      fits: ({ C }) => C % 4 === 0,
+      // Fewer tiles than a large GPU has places for, each with a long sum.
+      pays: ({ N, K, C }) => N <= 64 && C >= 512 && squares(N, K) < 256,
+      groups: ({ N, K }) => groupsFor(K, 32) * groupsFor(N, 16),
+    },
+    {
       name: 'block',
       code: block,
       on: 'gpu',
-      groups: ({ N, K }) => groupsFor(K, 64) * groupsFor(N, 64),
+      fits: ({ C }) => C % 4 === 0,
+      groups: ({ N, K }) => squares(N, K),
+    },
+    {
+      name: 'block-scalar',
+      code: blockScalar,
+      on: 'gpu',
+      groups: ({ N, K }) => squares(N, K),
+    },
+    {
+      name: 'quad',
+      code: quad,
+      on: 'software',
+      needs: ({ features }) => features.has('subgroups'),
+      fits: ({ C }) => C % 4 === 0,
+      tuning: ({ N }) => ({ WIDE: N <= 4 ? 1 : 0 }),
+      groups: ({ N, K, WIDE }) => groupsFor(K, WIDE ? 32 : 16) * groupsFor(N, WIDE ? 4 : 8),
     },
     {
       name: 'thin',
@@ -59,3 +96,7 @@ export const linear = kernel({
     { name: 'naive', code: naive, groups: ({ N, K }) => groupsFor(N * K, 64) },
   ],
 });
+
+/** Tiles of 64 rows x 64 columns. */
+const squares = (rows: number, columns: number): number =>
+  groupsFor(rows, 64) * groupsFor(columns, 64);

@@ -21,6 +21,8 @@ interface HostSettings {
   readonly device: GPUDevice;
   /** Variant by name; default is the first that suits the device and the sizes. */
   readonly variant?: string;
+  /** Type of the elements in the buffers of float tensors; default f32. `f16` needs the feature `shader-f16`. */
+  readonly storage?: 'f32' | 'f16';
 }
 
 /** A kernel's inputs and results by name, its options, and the device, in one object. */
@@ -45,6 +47,9 @@ export interface HostRecord<Reads extends string, Results extends string, Option
   /** Creates the pipeline for these shapes ahead of time. Rejects with DeviceError if the device refuses it. */
   prepare(args: HostShapes<Reads, Options>): Promise<KernelPlan<Results>>;
 }
+
+/** Arguments that are neither tensors nor a kernel's own options. */
+const settingNames: ReadonlySet<string> = new Set(['device', 'variant', 'storage']);
 
 const known = new WeakMap<GPUDevice, Caps>();
 
@@ -72,13 +77,14 @@ export function recordable<Reads extends string, Results extends string, Options
     const reads: Record<string, unknown> = {};
     const options: Record<string, unknown> = {};
     for (const [name, value] of Object.entries(given)) {
-      if (value === undefined || name === 'device' || name === 'variant') continue;
+      if (value === undefined || settingNames.has(name)) continue;
       if (readNames.includes(name)) reads[name] = value;
       else if (!tensorNames.has(name)) options[name] = value;
     }
     return kernel.plan(reads as ReadsOf<Reads, HostTensor>, options as Options, {
       caps: capsFor(args.device),
       variant: args.variant,
+      storage: args.storage,
     });
   };
 

@@ -8,6 +8,7 @@ import type { DispatchPlan } from '../../src/gpu/dispatch.js';
 import { Pipelines } from '../../src/gpu/pipelines.js';
 import { usage } from '../../src/gpu/usage.js';
 import { type AnyKernel, asF16 } from '../../src/kernels/kernel.js';
+import { recordLinear } from '../../src/kernels/record-all.js';
 import { allKernels } from '../support/all-kernels.js';
 import { casesOf, type KernelCase, variantsOf } from '../support/kernel-cases.js';
 
@@ -60,6 +61,27 @@ async function compilerErrors(code: string): Promise<string[]> {
   await device.popErrorScope();
   return messages.filter((m) => m.type === 'error').map((m) => `${m.lineNum}: ${m.message}`);
 }
+
+test('a host records f16 tensors, of half the bytes, on a device that has them', async () => {
+  const flags = usage.storage | usage.copyDst;
+  const buffer = (elements: number) => device.createBuffer({ size: 2 * elements, usage: flags });
+  const args = {
+    device,
+    storage: 'f16',
+    x: { buffer: buffer(64), shape: [2, 32] },
+    w: { buffer: buffer(96), shape: [3, 32] },
+    y: { buffer: buffer(6) },
+  } as const;
+  device.pushErrorScope('validation');
+  await recordLinear.prepare(args);
+  const encoder = device.createCommandEncoder();
+  const pass = encoder.beginComputePass();
+  const plan = recordLinear(pass, args);
+  pass.end();
+  encoder.finish();
+  expect(await device.popErrorScope()).toBeNull();
+  expect(plan.bytes).toBe(2 * (64 + 96 + 6));
+});
 
 test('there are shaders and kernels', () => {
   expect(shaders.length).toBeGreaterThan(30);

@@ -8,7 +8,7 @@ import { matrixProduct } from '../support/reference-conv.js';
 
 const { gpu } = useGpu();
 
-const cases = [
+const cases: { n: number; c: number; k: number; k0?: number }[] = [
   { n: 1, c: 1, k: 1 },
   { n: 1, c: 130, k: 257 },
   { n: 2, c: 36, k: 5 },
@@ -20,12 +20,15 @@ const cases = [
   { n: 67, c: 36, k: 70 },
   { n: 130, c: 20, k: 131 },
   { n: 67, c: 64, k: 9 },
+  { n: 11, c: 72, k: 24 },
+  { n: 4, c: 132, k: 36, k0: 4 },
+  { n: 19, c: 20, k: 28, k0: 8 },
 ];
 
-for (const [i, { n, c, k }] of cases.entries()) {
+for (const [i, { n, c, k, k0: first }] of cases.entries()) {
   const shape = `[${n},${c}] to ${k}`;
   const [x, w] = [random([n, c], 1), random([k, c], 2)];
-  for (const [k0, kt] of [i % 2 === 0 ? [0, k] : [3, k + 4]]) {
+  for (const [k0, kt] of [first ? [first, k + 2 * first] : i % 2 === 0 ? [0, k] : [3, k + 4]]) {
     const dy = random([n, kt], 4);
     const part = (i: number, t: number) => dy.data[i * kt + k0 + t];
 
@@ -75,5 +78,23 @@ for (const [i, { n, c, k }] of cases.entries()) {
     const bound = (n * k * c) ** 0.5 * (n + k + c) * 2 ** -24;
     expect(Math.abs(dot(dx, x.data) - whole)).toBeLessThan(bound);
     expect(Math.abs(dot(dw, w.data) - whole)).toBeLessThan(bound);
+  });
+}
+
+for (const variant of linearBackwardInput.spec.variants.map((v) => v.name)) {
+  const [c, k] = [68, 140];
+  const [whole, w] = [random([40, k], 1), random([k, c], 2)];
+  const rows = (n: number) => ({ shape: [n, k], data: whole.data.subarray(0, n * k) });
+  const canDo = (n: number) =>
+    linearBackwardInput.variantsFor({ dy: rows(n), w }, {}, testCaps).includes(variant);
+  const most = [40, 4].find(canDo);
+  if (most === undefined) continue; // the device lacks what it needs
+  test(`linearBackwardInput ${variant} gives a row the same bytes alone and among others, run after run`, async () => {
+    const run = async (n: number) =>
+      (await runKernel(gpu(), linearBackwardInput, { dy: rows(n), w }, {}, variant)).dx;
+    const all = await run(most);
+    expect(await run(most)).toEqual(all);
+    const n = most === 40 ? 33 : 3;
+    expect(await run(n)).toEqual(all.subarray(0, n * c));
   });
 }

@@ -88,3 +88,26 @@ test('recordLinear refuses buffers that do not fit', async () => {
   expect(record({ variant: 'fastest' })).toThrow('no variant fastest');
   pass.end();
 });
+
+test('f16 storage is refused where the device has none, and planned where it has', () => {
+  const { args } = host();
+  const encoder = args.device.createCommandEncoder();
+  const pass = encoder.beginComputePass();
+  expect(args.device.features.has('shader-f16')).toBe(false);
+  expect(() => recordLinear(pass, { ...args, storage: 'f16' })).toThrow(
+    /^linear: storage f16 needs a device with the feature shader-f16: use f32$/,
+  );
+  pass.end();
+  encoder.finish();
+
+  const caps = { ...gpu().caps, features: new Set(['shader-f16']) };
+  const shapes = { x: { shape: [2, 8] }, w: { shape: [3, 8] } };
+  const whole = kernels.linear.plan(shapes, {}, { caps });
+  const half = kernels.linear.plan(shapes, {}, { caps, storage: 'f16' });
+  expect(half.bytes).toBe(whole.bytes / 2);
+  expect(half.results.y.dtype).toBe('f16');
+  expect(half.code).toContain('enable f16; alias elem = f16;');
+  // Whole numbers keep their width.
+  const argmax = kernels.argmaxRows.plan({ x: { shape: [2, 8] } }, {}, { caps, storage: 'f16' });
+  expect(argmax.bindings.map(({ dtype }) => dtype)).toEqual(['f16', 'u32']);
+});

@@ -1,0 +1,68 @@
+// linearBackwardInput (quad): gradient of linear with respect to its input, for software adapters with subgroups: 8 rows x 4 columns an invocation, 8 x 16 four of them.
+//
+//   dy [N, KT] columns K0 .. K0 + K, w [K, C]   ->   dx [N, C]
+//
+//   dx[n, c] = sum over k of w[k, c] dy[n, K0 + k]      (+ what dx held, if ACCUMULATE)
+//
+// As linear (quad): the four invocations that a CPU runs at once never load an element twice. Each has a vec4 of columns of its own, and of every
+// four rows of dy one, of which it gives four elements at a time to the others by quadBroadcast: 6 loads of vec4s feed 128 multiply-adds
+// in each. So C, K, K0 and KT divide by 4. A workgroup is one quad: its invocations are numbered by their place in the subgroup, so subgroups
+// may have any size. Summed in the order of k, whatever N is.
+
+enable subgroups;
+alias elem = f32;
+
+override N: u32; override C: u32; override K: u32;
+override K0: u32; override KT: u32;
+override ACCUMULATE: u32;
+override GROUPS: u32;
+
+@group(0) @binding(0) var<storage, read> dy: array<vec4<elem>>;
+@group(0) @binding(1) var<storage, read> w: array<vec4<elem>>;
+@group(0) @binding(2) var<storage, read_write> dx: array<vec4<elem>>;
+
+/// Where row n of dy begins, in vec4s; rows past the end repeat the last.
+fn row(n: u32) -> u32 { return (min(n, N - 1u) * KT + K0) / 4u; }
+
+/// A vec4 of columns at four places k.
+struct Four { a: vec4f, b: vec4f, c: vec4f, d: vec4f }
+
+fn add(sum: vec4f, f: Four, v: vec4f) -> vec4f {
+  return fma(f.d, v.wwww, fma(f.c, v.zzzz, fma(f.b, v.yyyy, fma(f.a, v.xxxx, sum))));
+}
+
+@compute @workgroup_size(4)
+fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u, @builtin(subgroup_invocation_id) id: u32) {
+  let group = wid.y * nwg.x + wid.x;
+  if (group >= GROUPS) { return; }
+  let lane = id % 4u;
+  let blocks = (N + 7u) / 8u;
+  let n = group % blocks * 8u;
+  let column = group / blocks * 4u + lane;  // of vec4s
+
+  let width = C / 4u;
+  let first = row(n + lane);
+  let second = row(n + 4u + lane);
+  var at = min(column, width - 1u);
+  var a0 = vec4f(); var a1 = vec4f(); var a2 = vec4f(); var a3 = vec4f(); var a4 = vec4f(); var a5 = vec4f(); var a6 = vec4f(); var a7 = vec4f();
+  for (var k = 0u; k < K / 4u; k++) {
+    let f = Four(vec4f(w[at]), vec4f(w[at + width]), vec4f(w[at + 2u * width]), vec4f(w[at + 3u * width]));
+    let u = vec4f(dy[first + k]);
+    a0 = add(a0, f, quadBroadcast(u, 0u)); a1 = add(a1, f, quadBroadcast(u, 1u));
+    a2 = add(a2, f, quadBroadcast(u, 2u)); a3 = add(a3, f, quadBroadcast(u, 3u));
+    let v = vec4f(dy[second + k]);
+    a4 = add(a4, f, quadBroadcast(v, 0u)); a5 = add(a5, f, quadBroadcast(v, 1u));
+    a6 = add(a6, f, quadBroadcast(v, 2u)); a7 = add(a7, f, quadBroadcast(v, 3u));
+    at += 4u * width;
+  }
+  if (column >= width) { return; }
+
+  let sums = array<vec4f, 8>(a0, a1, a2, a3, a4, a5, a6, a7);
+  for (var i = 0u; i < 8u; i++) {
+    if (n + i >= N) { continue; }
+    let to = (n + i) * width + column;
+    var v = sums[i];
+    if (ACCUMULATE == 1u) { v += vec4f(dx[to]); }
+    dx[to] = vec4<elem>(v);
+  }
+}
