@@ -1,4 +1,5 @@
 import direct from '../../shaders/image/resize-bilinear.wgsl';
+import square from '../../shaders/image/resize-bilinear-square.wgsl';
 import { ShapeError } from '../errors.js';
 import { groupsFor, kernel, type Sizes } from './kernel.js';
 import { sidesOf } from './pool-shape.js';
@@ -23,6 +24,15 @@ export const resizeBilinear = kernel({
   },
   flops: ({ N, C, P, Q }) => 9 * N * C * P * Q,
   variants: [
+    {
+      name: 'square',
+      code: square,
+      fits: ({ H, W, P, Q }) => P >= 3 * H && Q >= 3 * W && Q % 4 === 0,
+      // One element an invocation is many more of them, which is what a GPU wants where there are few.
+      pays: ({ N, C, P, Q }) => N * C * P * Q >= 2 ** 16,
+      tuning: (_, { kind }) => ({ GX: kind === 'software' ? 16 : 64 }),
+      groups: ({ N, C, P, Q, GX }) => groupsFor(N * C * groupsFor(P, 4) * (Q / 4), GX),
+    },
     { name: 'direct', code: direct, groups: ({ N, C, P, Q }) => groupsFor(N * C * P * Q, 64) },
   ],
 });

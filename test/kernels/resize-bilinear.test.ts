@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { resizeBilinear } from '../../src/kernels/resize-bilinear.js';
 import { resizeBilinearBackward } from '../../src/kernels/resize-bilinear-backward.js';
 import { folded } from '../support/folded.js';
-import { runKernel, useGpu } from '../support/gpu.js';
+import { runKernel, testCaps, useGpu } from '../support/gpu.js';
 import { dot, expectClose, random } from '../support/numbers.js';
 import * as reference from '../support/reference-resize.js';
 
@@ -69,6 +69,30 @@ for (const c of cases) {
     }
   }
 }
+
+const enlarged = [
+  { x: [1, 1, 1, 1], outputSize: [3, 4] },
+  { x: [2, 3, 5, 4], outputSize: [15, 12] },
+  { x: [1, 5, 7, 9], outputSize: [22, 28] },
+  { x: [3, 2, 14, 14], outputSize: [224, 224] },
+  { x: [1, 1, 2, 3], outputSize: [9, 64] },
+] as const;
+
+test.each(enlarged)(
+  'every variant makes the same bytes of %j',
+  async ({ x: shape, outputSize }) => {
+    const x = random(shape, 5);
+    for (const alignCorners of [false, true]) {
+      const options = { outputSize, alignCorners };
+      const variants = resizeBilinear.variantsFor({ x }, options, testCaps);
+      expect(variants).toEqual(['square', 'direct']);
+      const [square, direct] = await Promise.all(
+        variants.map((variant) => runKernel(gpu(), resizeBilinear, { x }, options, variant)),
+      );
+      expect(square.y).toEqual(direct.y);
+    }
+  },
+);
 
 test('resizeBilinear to the same size changes nothing, and keeps a constant', async () => {
   const x = random([2, 2, 9, 7], 1);
