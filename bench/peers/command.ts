@@ -1,0 +1,138 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { between } from '../localisation-table.js';
+import { exitCodeOf, replaceFile } from '../rows.js';
+import { ownVersion, progressOn } from '../runtime.js';
+import { peerCases, selectCases } from './cases.js';
+import { chart } from './chart.js';
+import { parseFlags, usageText } from './flags.js';
+import type { PeerName } from './peer.js';
+import { markdown, type PeersFile, summary } from './report.js';
+
+/** `npm run bench:peers`: flags in, report on stdout, progress on stderr, files out. @returns the exit code. */
+export const main = (
+  root: string,
+  args: readonly string[],
+  script: () => Promise<string>,
+): Promise<number> => exitCodeOf('bench:peers', () => run(root, args, script));
+
+/** Maps of Score-CAM: all that AlexNet has, and what a software adapter gets through. */
+const most = 256;
+const few = 4;
+
+async function run(
+  root: string,
+  args: readonly string[],
+  script: () => Promise<string>,
+): Promise<number> {
+  const flags = parseFlags(args);
+  const print = (line: string) => void process.stdout.write(`${line}\n`);
+  if (flags.help) {
+    print(usageText);
+    return 0;
+  }
+  // Names are checked before a browser is started.
+  const listed = selectCases(peerCases(flags.maps ?? few), flags.cases, 'gpu');
+  if (flags.list) {
+    for (const { id, group, about, quick } of listed) {
+      print(`${quick ? ' ' : '*'} ${id}  [${group}] ${about}`);
+    }
+    print('* not on a software adapter unless asked for');
+    return 0;
+  }
+  const at = (name: string) => join(flags.out ?? join(root, 'bench', 'results'), name);
+  const page = join(root, 'docs', 'performance.md');
+  if (flags.write) between(readFileSync(page, 'utf8'), '', page, 'peers');
+  const older = flags.add ? readOlder(at('peers.json')) : undefined;
+
+  if (flags.chrome !== undefined) {
+    if (!existsSync(flags.chrome)) {
+      throw new RangeError(`--chrome ${flags.chrome}: no such file`);
+    }
+    process.env.CHROME_PATH = flags.chrome;
+  }
+  if (flags.gpu) process.env.CHROME_ADAPTER = 'gpu';
+  // Looks for a Chrome when it is loaded.
+  const { adapterOf, measureInChrome, tooLong } = await import('./chrome.js');
+  const host = progressOn(print);
+  const settings = {
+    ...{ root, script: await script(), version: ownVersion(root) },
+    ...{ peers: flags.peers, limitS: flags.limitS, rounds: 1, maps: 1 },
+    // Also without a terminal: a run takes long.
+    progress: (line: string) =>
+      process.stderr.isTTY ? void host.progress(line) : void process.stderr.write(`${line}\n`),
+  };
+  const { adapter, kind, chrome } = await adapterOf(settings);
+  if (older && older.adapter !== adapter) {
+    throw new RangeError(`--add: the earlier results are of ${older.adapter}, this is ${adapter}`);
+  }
+  const isGpu = kind === 'gpu';
+  const { rounds = isGpu ? 3 : 2, maps = isGpu ? most : few } = flags;
+  const all = peerCases(maps);
+  const cases = selectCases(all, flags.cases, kind);
+  host.say(`${adapter} (${kind}), Chrome ${chrome}: ${cases.length} of ${all.length} cases`);
+
+  const file = (results: PeersFile['cases'], versions: Record<string, string>): PeersFile => {
+    const merged = all.flatMap(({ id, about }) => {
+      const found = results.find((c) => c.id === id) ?? older?.cases.find((c) => c.id === id);
+      if (!found) return [];
+      // Of Score-CAM it names the maps, which may have been others.
+      return found.maps ? found : { ...found, about };
+    });
+    return {
+      ...{ runtime: `chrome ${chrome}`, date: new Date().toISOString(), adapter, kind },
+      versions: { 'webgpu-cam': settings.version, ...older?.versions, ...versions },
+      settings: { peers: flags.peers, rounds, maps, limitS: flags.limitS },
+      cases: merged,
+      notRun: all
+        .filter(({ id }) => !merged.some((c) => c.id === id))
+        .map(({ id, about }) => ({ id, about })),
+    };
+  };
+  const results: PeersFile['cases'][number][] = [];
+  const versions: Record<string, string> = { platform: `${process.platform} ${process.arch}` };
+  for (const [i, c] of cases.entries()) {
+    const skipped = new Map<PeerName, string>();
+    for (const peer of flags.peers) {
+      const reason = tooLong(c, peer, results, flags.limitS);
+      if (reason !== undefined) skipped.set(peer, reason);
+    }
+    const prefix = `${i + 1}/${cases.length} `;
+    const own = {
+      ...settings,
+      rounds,
+      maps,
+      progress: (l: string) => settings.progress(prefix + l),
+    };
+    const answer = await measureInChrome(own, c, skipped);
+    if (answer.adapters.length > 1) {
+      throw new Error(`peers were given several adapters: ${answer.adapters.join('; ')}`);
+    }
+    results.push({ ...answer.result, ...(c.maps && { maps: c.maps }) });
+    Object.assign(versions, answer.versions);
+    for (const line of summary(answer.result)) host.say(line);
+    // A run that is broken off leaves what it has.
+    await replaceFile(at('peers.json'), `${JSON.stringify(file(results, versions), null, 2)}\n`);
+  }
+  const done = file(results, versions);
+  const text = markdown(done);
+  await replaceFile(at('peers.md'), `${text}\n`);
+  await replaceFile(at('peers.svg'), await chart(done));
+  for (const name of ['peers.json', 'peers.md', 'peers.svg']) print(`written: ${at(name)}`);
+  if (flags.write) {
+    await replaceFile(page, between(readFileSync(page, 'utf8'), text, page, 'peers'));
+    print(`written: ${page}`);
+  }
+  return 0;
+}
+
+function readOlder(path: string): PeersFile | undefined {
+  if (!existsSync(path)) return undefined;
+  try {
+    const file = JSON.parse(readFileSync(path, 'utf8')) as PeersFile;
+    if (Array.isArray(file.cases) && typeof file.adapter === 'string') return file;
+  } catch {
+    throw new RangeError(`--add: ${path} is no JSON`);
+  }
+  throw new RangeError(`--add: ${path} was not written by this command`);
+}
