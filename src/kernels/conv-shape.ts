@@ -129,3 +129,58 @@ export const threePays = ({ N, K, P, Q, CG, GROUPED }: Sizes): boolean =>
 /** Workgroups of the `three` variants. */
 export const threeGroups = ({ N, K, P, Q, GROUPED }: Sizes): number =>
   groupsFor(GROUPED * groupsFor(K / GROUPED, 4) * N * groupsFor(P, 7) * groupsFor(Q, 7), 4);
+
+/** Whether filters are one pixel that moves by single steps over no padding: a matrix product, what the `point` variants are made for. */
+export const isPoint = ({ R, S, SH, SW, PH, PW }: Sizes): boolean =>
+  R === 1 && S === 1 && SH === 1 && SW === 1 && PH === 0 && PW === 0;
+
+const pointTiles = ({ K, P, Q, GROUPED }: Sizes, wide: number) =>
+  filled(K / GROUPED, wide ? 16 : 32) * filled(P * Q, wide ? 64 : 32);
+
+/** Tuning of the `point` variants for software adapters: few filters are better off with 16 x 64 a quad, which loads a little more. */
+export const pointWidth = (sizes: Sizes) => ({
+  WIDE: pointTiles(sizes, 1) * 0.85 > pointTiles(sizes, 0) ? 1 : 0,
+});
+
+/** Whether they pay: large enough a convolution for half a second of compiling, and at most 40 % of the tiles empty. */
+export const pointPays = (sizes: Sizes): boolean => {
+  const { N, K, P, Q, CG } = sizes;
+  return N * K * P * Q * CG >= 8 * smallConv && pointTiles(sizes, pointWidth(sizes).WIDE) >= 0.6;
+};
+
+/** Workgroups of them. */
+export const pointGroups = (sizes: Sizes): number => {
+  const { N, K, P, Q, GROUPED } = sizes;
+  const { WIDE } = pointWidth(sizes);
+  return GROUPED * groupsFor(K / GROUPED, WIDE ? 16 : 32) * N * groupsFor(P * Q, WIDE ? 64 : 32);
+};
+
+/** Tiles of some filters x 64 pixels: workgroups of the matrix products for GPUs. */
+export const productTiles = ({ N, K, P, Q, GROUPED }: Sizes, filters: number): number =>
+  GROUPED * groupsFor(K / GROUPED, filters) * groupsFor(N * P * Q, 64);
+
+/** Whether the taps of a filter come in whole vec4s. */
+export const hasFours = ({ CG, R, S }: Sizes): boolean => (CG * R * S) % 4 === 0;
+
+/** Whether a group has more filters than half of the 128 that the `wide` variants take at once. */
+export const isWide = ({ K, GROUPED }: Sizes): boolean => K / GROUPED > 64;
+
+/**
+ * Whether tiles of 128 filters x 64 pixels pay on a GPU. Not measured: they halve what is read of x, but want four tiles each for the 128 cores of a
+ * large GPU, and filters that fill nine tenths of them.
+ */
+export const widePays = (sizes: Sizes): boolean =>
+  filled(sizes.K / sizes.GROUPED, 128) >= 0.9 && productTiles(sizes, 128) >= 512;
+
+/**
+ * Whether tiles of 16 filters x 16 pixels pay on a GPU, whose invocations share out the taps. Not measured: where tiles of 64 x 64 leave half of
+ * the 128 cores of a large GPU without one, and there are taps to share: eight slices of 64 and more.
+ */
+export const deepPays = (sizes: Sizes): boolean =>
+  productTiles(sizes, 64) < 64 && sizes.CG * sizes.R * sizes.S >= 512;
+
+/** The sizes of a stride-1 gradient as those of a convolution: dy is read, dx written. */
+export const turned = (sizes: Sizes): Sizes => {
+  const { K, CG, GROUPED, H, W } = sizes;
+  return { ...sizes, K: CG * GROUPED, CG: K / GROUPED, P: H, Q: W };
+};

@@ -1,16 +1,27 @@
 import direct from '../../shaders/conv/conv2d-backward-input.wgsl';
 import block from '../../shaders/conv/conv2d-backward-input-block.wgsl';
+import depthwise from '../../shaders/conv/conv2d-backward-input-depthwise.wgsl';
+import point from '../../shaders/conv/conv2d-backward-input-point.wgsl';
 import three from '../../shaders/conv/conv2d-backward-input-three.wgsl';
 import tile from '../../shaders/conv/conv2d-backward-input-tile.wgsl';
+import wide from '../../shaders/conv/conv2d-backward-input-wide.wgsl';
 import { ShapeError } from '../errors.js';
 import {
   type ConvOptions,
   channelSlice,
   convGeometry,
+  isPoint,
   isThree,
+  isWide,
+  pointGroups,
+  pointPays,
+  pointWidth,
+  productTiles,
   smallConv,
   threeGroups,
   threePays,
+  turned,
+  widePays,
 } from './conv-shape.js';
 import { groupsFor, kernel, type Sizes } from './kernel.js';
 
@@ -30,12 +41,6 @@ const tapSteps = ({ SH, SW, DH, DW }: Sizes) => ({
 });
 
 const commonDivisor = (a: number, b: number): number => (b === 0 ? a : commonDivisor(b, a % b));
-
-/** The sizes of a stride-1 gradient as those of a convolution: dy is read, dx written. */
-const turned = (sizes: Sizes): Sizes => {
-  const { K, CG, GROUPED, H, W } = sizes;
-  return { ...sizes, K: CG * GROUPED, CG: K / GROUPED, P: H, Q: W };
-};
 
 /**
  * Gradient of {@link conv2d} with respect to its input.
@@ -66,10 +71,26 @@ export const conv2dBackwardInput = kernel({
   flops: ({ N, K, P, Q, CG, R, S }) => 2 * N * K * P * Q * CG * R * S,
   variants: [
     {
+      name: 'depthwise',
+      code: depthwise,
+      fits: ({ CG }) => CG === 1,
+      // With more filters a channel the others share what they read of dy.
+      pays: ({ K, GROUPED }) => K / GROUPED < 4,
+      groups: ({ N, C, H, W }) => groupsFor(N * C * H * groupsFor(W, 8), 64),
+    },
+    {
+      name: 'wide',
+      code: wide,
+      on: 'gpu',
+      fits: (sizes) => isWide(turned(sizes)),
+      pays: (sizes) => widePays(turned(sizes)),
+      groups: (sizes) => productTiles(turned(sizes), 128),
+    },
+    {
       name: 'block',
       code: block,
       on: 'gpu',
-      groups: ({ N, H, W, CG, GROUPED }) => GROUPED * groupsFor(CG, 64) * groupsFor(N * H * W, 64),
+      groups: (sizes) => productTiles(turned(sizes), 64),
     },
     {
       name: 'three',
@@ -78,6 +99,19 @@ export const conv2dBackwardInput = kernel({
       fits: isThree,
       pays: (sizes) => threePays(turned(sizes)),
       groups: (sizes) => threeGroups(turned(sizes)),
+    },
+    {
+      name: 'point',
+      code: point,
+      on: 'software',
+      needs: ({ features }) => features.has('subgroups'),
+      fits: (sizes) => {
+        const { K, K0, KT, CG, GROUPED } = sizes;
+        return isPoint(sizes) && [K / GROUPED, K0, KT, CG].every((size) => size % 4 === 0);
+      },
+      pays: (sizes) => pointPays(turned(sizes)),
+      tuning: (sizes) => pointWidth(turned(sizes)),
+      groups: (sizes) => pointGroups(turned(sizes)),
     },
     {
       name: 'tile',

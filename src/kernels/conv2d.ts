@@ -1,14 +1,28 @@
 import direct from '../../shaders/conv/conv2d.wgsl';
 import block from '../../shaders/conv/conv2d-block.wgsl';
+import blockScalar from '../../shaders/conv/conv2d-block-scalar.wgsl';
+import deep from '../../shaders/conv/conv2d-deep.wgsl';
+import depthwise from '../../shaders/conv/conv2d-depthwise.wgsl';
+import point from '../../shaders/conv/conv2d-point.wgsl';
+import product from '../../shaders/conv/conv2d-product.wgsl';
 import rows from '../../shaders/conv/conv2d-rows.wgsl';
 import three from '../../shaders/conv/conv2d-three.wgsl';
 import tile from '../../shaders/conv/conv2d-tile.wgsl';
+import wide from '../../shaders/conv/conv2d-wide.wgsl';
 import {
   type ConvOptions,
   channelSlice,
   convGeometry,
+  deepPays,
+  hasFours,
   isInRows,
+  isPoint,
   isThree,
+  isWide,
+  pointGroups,
+  pointPays,
+  pointWidth,
+  productTiles,
   rowsGroups,
   rowsPay,
   type SliceOptions,
@@ -16,6 +30,7 @@ import {
   tapsOf,
   threeGroups,
   threePays,
+  widePays,
 } from './conv-shape.js';
 import { type Activation, activationCode, groupsFor, kernel } from './kernel.js';
 
@@ -42,11 +57,50 @@ export const conv2d = kernel({
   flops: ({ N, K, P, Q, CG, R, S }) => 2 * N * K * P * Q * CG * R * S,
   variants: [
     {
+      name: 'depthwise',
+      code: depthwise,
+      fits: ({ CG }) => CG === 1,
+      // With more filters a channel the others share what they read of x.
+      pays: ({ K, GROUPED }) => K / GROUPED < 4,
+      groups: ({ N, K, P, Q }) => groupsFor(N * K * P * groupsFor(Q, 8), 64),
+    },
+    {
+      name: 'deep',
+      code: deep,
+      on: 'gpu',
+      fits: hasFours,
+      pays: deepPays,
+      groups: ({ N, K, P, Q, GROUPED }) =>
+        GROUPED * groupsFor(K / GROUPED, 16) * groupsFor(N * P * Q, 16),
+    },
+    {
+      name: 'product',
+      code: product,
+      on: 'gpu',
+      fits: (sizes) => isPoint(sizes) && hasFours(sizes) && (sizes.P * sizes.Q) % 4 === 0,
+      groups: (sizes) => productTiles(sizes, 64),
+    },
+    {
+      name: 'wide',
+      code: wide,
+      on: 'gpu',
+      fits: (sizes) => hasFours(sizes) && isWide(sizes),
+      pays: widePays,
+      groups: (sizes) => productTiles(sizes, 128),
+    },
+    {
       name: 'block',
       code: block,
       on: 'gpu',
-      groups: ({ N, K, P, Q, GROUPED }) =>
-        GROUPED * groupsFor(K / GROUPED, 64) * groupsFor(N * P * Q, 64),
+      fits: hasFours,
+      groups: (sizes) => productTiles(sizes, 64),
+    },
+    {
+      name: 'block-scalar',
+      code: blockScalar,
+      on: 'gpu',
+      fits: (sizes) => !hasFours(sizes),
+      groups: (sizes) => productTiles(sizes, 64),
     },
     {
       name: 'three',
@@ -64,6 +118,16 @@ export const conv2d = kernel({
       pays: rowsPay,
       tuning: (sizes) => ({ TAPS: tapsOf(sizes) }),
       groups: rowsGroups,
+    },
+    {
+      name: 'point',
+      code: point,
+      on: 'software',
+      needs: ({ features }) => features.has('subgroups'),
+      fits: (sizes) => isPoint(sizes) && sizes.CG % 4 === 0,
+      pays: pointPays,
+      tuning: pointWidth,
+      groups: pointGroups,
     },
     {
       name: 'tile',

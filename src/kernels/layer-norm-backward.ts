@@ -1,7 +1,9 @@
 import rows from '../../shaders/norm/layer-norm-backward.wgsl';
 import parameters from '../../shaders/norm/layer-norm-backward-params.wgsl';
+import subgroup from '../../shaders/norm/layer-norm-backward-subgroup.wgsl';
 import { groupsFor, kernel, treeVariants } from './kernel.js';
 import { type LayerNormOptions, layerNormEpsilon } from './layer-norm.js';
+import { subgroupVariant } from './rows.js';
 
 /** Gradient of `layerNorm` with respect to its input. dy x [M,D], w [D] -> dx [M,D]. */
 export const layerNormBackward = kernel({
@@ -10,7 +12,7 @@ export const layerNormBackward = kernel({
   results: { dx: 'M D' },
   derive: (_sizes, options: LayerNormOptions) => layerNormEpsilon('layerNormBackward', options),
   flops: ({ M, D }) => 20 * M * D,
-  variants: treeVariants(rows, ({ M }) => M),
+  variants: [subgroupVariant(subgroup, ({ M }) => M), ...treeVariants(rows, ({ M }) => M)],
 });
 
 /**

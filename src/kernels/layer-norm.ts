@@ -1,7 +1,10 @@
 import rows from '../../shaders/norm/layer-norm.wgsl';
 import moments from '../../shaders/norm/layer-norm-moments.wgsl';
+import momentsSubgroup from '../../shaders/norm/layer-norm-moments-subgroup.wgsl';
+import rowsSubgroup from '../../shaders/norm/layer-norm-subgroup.wgsl';
 import { ShapeError } from '../errors.js';
 import { kernel, treeVariants } from './kernel.js';
+import { subgroupVariant } from './rows.js';
 
 export interface LayerNormOptions {
   /** Added to the variance; default 1e-6, as vision transformers have it. */
@@ -27,7 +30,7 @@ export const layerNorm = kernel({
   results: { y: 'M D' },
   derive: (_sizes, options: LayerNormOptions) => layerNormEpsilon('layerNorm', options),
   flops: ({ M, D }) => 9 * M * D,
-  variants: treeVariants(rows, ({ M }) => M),
+  variants: [subgroupVariant(rowsSubgroup, ({ M }) => M), ...treeVariants(rows, ({ M }) => M)],
 });
 
 /**
@@ -41,5 +44,8 @@ export const layerNormMoments = kernel({
   results: { moments: 'M 3' },
   derive: (_sizes, options: LayerNormOptions) => layerNormEpsilon('layerNormMoments', options),
   flops: ({ M, D }) => 6 * M * D,
-  variants: treeVariants(moments, ({ M }) => M),
+  variants: [
+    subgroupVariant(momentsSubgroup, ({ M }) => M),
+    ...treeVariants(moments, ({ M }) => M),
+  ],
 });

@@ -1,4 +1,5 @@
 import tree from '../../shaders/reduce/sum-rows.wgsl';
+import subgroup from '../../shaders/reduce/sum-rows-subgroup.wgsl';
 import { kernel } from './kernel.js';
 import { rowVariants } from './rows.js';
 
@@ -9,7 +10,7 @@ export const sumRows = kernel({
   results: { y: 'N' },
   derive: () => ({ MEAN: 0 }),
   flops: ({ N, C }) => N * C,
-  variants: rowVariants(tree),
+  variants: rowVariants(tree, subgroup),
 });
 
 /** Mean of each row. x [N,C] -> y [N]. */
@@ -19,5 +20,5 @@ export const meanRows = kernel({
   results: { y: 'N' },
   derive: () => ({ MEAN: 1 }),
   flops: ({ N, C }) => N * C,
-  variants: rowVariants(tree),
+  variants: rowVariants(tree, subgroup),
 });

@@ -32,7 +32,7 @@ for (const [i, c] of convCases.entries()) {
         const { dx } = await runKernel(gpu(), conv2dBackwardInput, { dy, w }, forInput, variant);
         expectClose(dx, ref.y, sumBound(ref.terms, ref.size));
       });
-      if (i % 3 === 0) continue;
+      if (i % 3 !== 1) continue;
       test(`conv2dBackwardInput ${variant} accumulates at ${k0}: ${name}`, async () => {
         const before = random(c.x, 5).data;
         const options = { ...forInput, accumulate: true };

@@ -46,6 +46,17 @@ const sizeSets: Readonly<Record<string, Sizes>> = {
   },
 };
 
+/** Sets that say something about convolutions alone. */
+const convolutionSets: Readonly<Record<string, Sizes>> = {
+  depthwise: { N: 1, C: 8, CG: 1, K: 8, KT: 8, H: 6, W: 11, R: 3, S: 3, P: 4, Q: 9 },
+  wide: { N: 2, C: 68, CG: 68, K: 68, KT: 68, H: 5, W: 5, R: 2, S: 2, P: 4, Q: 4 },
+};
+
+const setsFor = ({ spec }: AnyKernel): [string, Sizes][] => {
+  const isConvolution = Object.values(spec.reads).includes('K CG R S');
+  return Object.entries(isConvolution ? { ...sizeSets, ...convolutionSets } : sizeSets);
+};
+
 /** Length of a tensor whose shape is `*`. */
 const anyShape = (s: Sizes) => [s.N, s.C, s.H, s.W];
 
@@ -57,6 +68,7 @@ const options = (s: Sizes) => ({
   outputSize: [s.P, s.Q],
   filterSize: [s.R, s.S],
   k: s.K,
+  groups: s.C / s.CG,
   classes: s.C,
   copies: 4,
   first: true,
@@ -72,6 +84,7 @@ const masks = (full: boolean) => ({ source: full ? 'maps' : 'rise', count: 3 });
 
 /** Kernels whose options have other names, by kernel name. */
 const special: Readonly<Record<string, (sizes: Sizes, full: boolean) => object>> = {
+  resizeBilinear: ({ H, W }) => ({ outputSize: [3 * H, 4 * W] }),
   topK: ({ C }) => ({ k: Math.min(5, C) }),
   percentileRows: () => ({ percent: 70 }),
   digitCounts: () => ({ digit: 2 }),
@@ -111,7 +124,7 @@ export function casesOf(kernel: AnyKernel): KernelCase[] {
   const spec = kernel.spec.reads as Readonly<Record<string, string>>;
   const names = Object.keys(spec);
   const hasOptional = names.some((name) => name.endsWith('?'));
-  return Object.entries(sizeSets).flatMap(([set, sizes]) =>
+  return setsFor(kernel).flatMap(([set, sizes]) =>
     (hasOptional ? [true, false] : [true]).map((full) => ({
       name: `${kernel.name} ${set}${full ? '' : ' bare'}`,
       kernel,

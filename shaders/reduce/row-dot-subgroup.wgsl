@@ -1,0 +1,44 @@
+// rowDot (subgroup): dot product of the rows of two matrices.
+//
+//   a [N, C], b [N, C]   ->   y [N]
+//
+// For GPUs with subgroups: one workgroup a row; a subgroup adds in registers, which leaves two barriers for the sum where a tree of 64
+// has eight. Nothing is assumed of the size of subgroups, of which invocations they hold, nor that they are full. The order of summation is the
+// device's for a given size of subgroups, and fixed.
+
+enable subgroups;
+alias elem = f32;
+
+override C: u32;
+override GROUPS: u32;
+override GX = 64u;
+
+@group(0) @binding(0) var<storage, read> a: array<elem>;
+@group(0) @binding(1) var<storage, read> b: array<elem>;
+@group(0) @binding(2) var<storage, read_write> y: array<elem>;
+
+var<workgroup> partial: array<f32, GX>;
+
+@compute @workgroup_size(GX)
+fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u, @builtin(local_invocation_index) i: u32) {
+  let row = wid.y * nwg.x + wid.x;
+  if (row >= GROUPS) { return; }
+  var sum = 0.0;
+  for (var j = i; j < C; j += GX) { sum += f32(a[row * C + j]) * f32(b[row * C + j]); }
+  let total = sumOverGroup(i, sum);
+  if (i == 0u) { y[row] = elem(total); }
+}
+
+// shared: sumBySubgroups
+/// The sum over the workgroup: each subgroup's lies at the least of its invocations, zeros at the others, and every subgroup adds them all.
+fn sumOverGroup(i: u32, value: f32) -> f32 {
+  let own = subgroupAdd(value);
+  workgroupBarrier();
+  partial[i] = select(0.0, own, subgroupMin(i) == i);
+  workgroupBarrier();
+  var sum = 0.0;
+  let count = subgroupAdd(1u);
+  for (var j = subgroupExclusiveAdd(1u); j < GX; j += count) { sum += partial[j]; }
+  return subgroupAdd(sum);
+}
+// end
