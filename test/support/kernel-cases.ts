@@ -170,7 +170,12 @@ export function inputsOf({ kernel, reads, options: given }: KernelCase): Record<
   const fitting: Readonly<Record<string, (v: number, i: number) => number>> = {
     positions: (v) => Math.floor(v * inputSize[0] * inputSize[1]),
     classes: (v) => Math.floor(v * classes),
-    order: (v) => Math.floor(v * reads.x.shape[1]),
+    order: (v, i) => {
+      if (reads.x) return Math.floor(v * reads.x.shape[1]);
+      const [, K] = reads.order.shape; // places that are written to: each once
+      return K - 1 - (i % K);
+    },
+    count: (v) => 1 + Math.floor(v * reads.order.shape[1]),
     parents: (v) => Math.floor(v * reads.parents.shape[1]),
     roots: (v) => Math.floor(v * reads.roots.shape[1]),
     labels: (v) => Math.floor(v * (reads.centres?.shape[1] ?? 3)),
