@@ -1,8 +1,8 @@
 /** What webgpu-cam offers in Node only: files in and out, and the WebGPU of Dawn. */
 import { readFile } from 'node:fs/promises';
-import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { WeightsError } from './errors.js';
+import { userCacheFolder } from './gpu/user-cache.js';
 import { fetchWeights, sha256 } from './net/weights/fetch.js';
 import { folderCache } from './net/weights/folder-cache.js';
 import { parseWeights, type Weights } from './net/weights/index.js';
@@ -45,7 +45,7 @@ export async function loadWeightsFile(
         sha256: options.sha256,
         onProgress: options.onProgress,
         signal: options.signal,
-        cacheStore: folderCache(options.cacheFolder ?? defaultCacheFolder()),
+        cacheStore: folderCache(options.cacheFolder ?? join(userCacheFolder(), 'weights')),
       })
     : await readWeights(pathOrUrl);
   const hash = await sha256(bytes);
@@ -76,9 +76,4 @@ export function whyUnreadable(error: unknown): string {
     ERR_FS_FILE_TOO_LARGE: 'is larger than 2 GiB, which cannot be read',
   };
   return reasons[code ?? ''] ?? `cannot be read: ${message}`;
-}
-
-function defaultCacheFolder(): string {
-  const root = process.env.XDG_CACHE_HOME || process.env.LOCALAPPDATA || join(homedir(), '.cache');
-  return join(root, 'webgpu-cam', 'weights');
 }

@@ -1,8 +1,8 @@
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { DeviceError } from '../errors.js';
 import { hasLibrary, loadSoftwareVulkan } from './software-vulkan.js';
+import { userCacheFolder } from './user-cache.js';
 
 let made: Promise<GPU> | undefined;
 
@@ -77,14 +77,16 @@ function tick(): void {
   setImmediate(tick);
 }
 
+const tunedFolder = () => join(userCacheFolder(), 'tuned');
+
 /** Text kept under a key by {@link writeTuned}; undefined if there is none. */
 export async function readTuned(key: string): Promise<string | undefined> {
-  return readFile(join(cacheFolder(), `${key}.json`), 'utf8').catch(() => undefined);
+  return readFile(join(tunedFolder(), `${key}.json`), 'utf8').catch(() => undefined);
 }
 
 /** Keeps text as a file in the user's cache folder, which appears whole or not at all. */
 export async function writeTuned(key: string, text: string): Promise<void> {
-  const folder = cacheFolder();
+  const folder = tunedFolder();
   const aside = join(folder, `${key}.${process.pid}-${Math.random().toString(36).slice(2)}.part`);
   await mkdir(folder, { recursive: true });
   try {
@@ -94,15 +96,4 @@ export async function writeTuned(key: string, text: string): Promise<void> {
     await rm(aside, { force: true });
     throw error;
   }
-}
-
-/** `webgpu-cam/tuned` where the system keeps what can be made again. */
-function cacheFolder(): string {
-  const { XDG_CACHE_HOME, LOCALAPPDATA } = process.env;
-  const usual =
-    process.platform === 'darwin'
-      ? join(homedir(), 'Library', 'Caches')
-      : join(homedir(), '.cache');
-  const local = process.platform === 'win32' ? LOCALAPPDATA : undefined;
-  return join(XDG_CACHE_HOME || local || usual, 'webgpu-cam', 'tuned');
 }

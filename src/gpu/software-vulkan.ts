@@ -1,10 +1,11 @@
 import { createReadStream, existsSync } from 'node:fs';
 import { mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
 import { createRequire } from 'node:module';
-import { homedir, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { createBrotliDecompress } from 'node:zlib';
+import { userCacheFolder } from './user-cache.js';
 
 /** RTLD_NOW | RTLD_NODELETE: the library must stay although it is no Node addon. */
 const dlopenFlags = 0x2 | 0x1000;
@@ -96,6 +97,5 @@ export async function unpackOnce(
 }
 
 function cacheRoots(): string[] {
-  const home = process.env.XDG_CACHE_HOME || join(homedir(), '.cache');
-  return [join(home, 'webgpu-cam'), join(tmpdir(), 'webgpu-cam')];
+  return [userCacheFolder(), join(tmpdir(), 'webgpu-cam')];
 }
