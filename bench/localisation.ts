@@ -8,7 +8,7 @@ import { judgeMaps, type LocalisationCase, onePetCases, twoPetCases } from '../s
 import { Gpu } from '../src/gpu/device.js';
 import { Net } from '../src/net/net.js';
 import { embeddedNetworks } from '../src/net/zoo/index.js';
-import { between, inWords, type LocalisationRow, markdown } from './localisation-table.js';
+import { inWords, type LocalisationRow, markdown } from './localisation-table.js';
 import {
   exitCodeOf,
   inOrder,
@@ -20,6 +20,7 @@ import {
   replaceFile,
   wholeNumber,
 } from './rows.js';
+import { between } from './section.js';
 
 const allPictures = 200;
 /** Pictures with one animal by default: a software adapter takes seconds for a map of many passes, or of many windows. */
@@ -134,7 +135,7 @@ async function run(root: string, flags: Flags): Promise<number> {
   }
   const path = join(root, page);
   // Before anything runs: a page without the markers would show only after half an hour.
-  if (flags.write) between(readFileSync(path, 'utf8'), '', page);
+  if (flags.write) between(readFileSync(path, 'utf8'), '', page, 'localisation');
   const rows = readRows<LocalisationRow>(flags.json);
   const failures = await measure(root, flags, rows, print);
 
@@ -144,7 +145,7 @@ async function run(root: string, flags: Flags): Promise<number> {
   print('');
   print(table);
   if (flags.write) {
-    await replaceFile(path, between(readFileSync(path, 'utf8'), table, page));
+    await replaceFile(path, between(readFileSync(path, 'utf8'), table, page, 'localisation'));
     print(`\nwritten: ${page}`);
   }
   for (const failure of failures) process.stderr.write(`localisation: ${failure}\n`);

@@ -73,11 +73,3 @@ export function markdown(rows: readonly SanityRow[], order: readonly string[]): 
     lines[lines.length - 1] += ` Blank with random layers: ${blank.join(', ')}.`;
   return lines.join('\n');
 }
-
-/** A page with the text between a network's two markers replaced. @throws RangeError if it has no markers. */
-export function between(page: string, network: string, text: string, name: string): string {
-  const [begin, end] = ['begin', 'end'].map((which) => `<!-- sanity:${network}:${which} -->`);
-  const [from, to] = [page.indexOf(begin), page.indexOf(end)];
-  if (from < 0 || to < from) throw new RangeError(`${name} should hold ${begin} and ${end}`);
-  return `${page.slice(0, from + begin.length)}\n\n${text}\n\n${page.slice(to)}`;
-}

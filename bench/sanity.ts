@@ -21,7 +21,8 @@ import {
   replaceFile,
   wholeNumber,
 } from './rows.js';
-import { between, inWords, markdown, type SanityRow } from './sanity-table.js';
+import { inWords, markdown, type SanityRow } from './sanity-table.js';
+import { between } from './section.js';
 
 export const usageText = `Makes a network random layer by layer, from the output down, and measures how much of their maps the methods keep.
 
@@ -99,7 +100,7 @@ async function run(root: string, flags: Flags): Promise<number> {
   const path = join(root, page);
   const { network } = flags;
   // Before anything runs: a page without the markers would show only after minutes.
-  if (flags.write) between(readFileSync(path, 'utf8'), network, '', page);
+  if (flags.write) between(readFileSync(path, 'utf8'), '', page, `sanity:${network}`);
   const rows = readRows<SanityRow>(flags.json);
   const failures = await measure(root, flags, rows, print);
 
@@ -107,7 +108,7 @@ async function run(root: string, flags: Flags): Promise<number> {
   const table = markdown(own, inOrder(own));
   print(`\n${table}`);
   if (flags.write) {
-    await replaceFile(path, between(readFileSync(path, 'utf8'), network, table, page));
+    await replaceFile(path, between(readFileSync(path, 'utf8'), table, page, `sanity:${network}`));
     print(`\nwritten: ${page}`);
   }
   for (const failure of failures) process.stderr.write(`sanity: ${failure}\n`);

@@ -1,8 +1,8 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { between } from '../localisation-table.js';
 import { exitCodeOf, replaceFile } from '../rows.js';
 import { ownVersion, progressOn } from '../runtime.js';
+import { between } from '../section.js';
 import { peerCases, selectCases } from './cases.js';
 import { chart } from './chart.js';
 import { parseFlags, usageText } from './flags.js';

@@ -1,6 +1,7 @@
 import { InvalidArgumentError, Option } from 'commander';
 import type { Profile } from '../cam/profiles.js';
 import { profiles } from '../cam/profiles.js';
+import { ShapeError } from '../errors.js';
 import type { TuneMode } from '../gpu/tuner.js';
 import { type ColormapName, colormapNames } from '../image/colormap.js';
 import { networks } from '../net/zoo/index.js';
@@ -56,6 +57,22 @@ export const networkOptions = () => [
     .default('never'),
   jsonOption(),
 ];
+
+/** For commands that need no image: the side of a square input. */
+export const inputSizeOption = () =>
+  new Option(
+    '--input-size <pixels>',
+    'side of the input (default: what it was trained for)',
+  ).argParser(count);
+
+/** The side asked for by {@link inputSizeOption}. @throws ShapeError for one too large to list. */
+export function inputSide(
+  net: { readonly inputSize: readonly [number, number] },
+  { inputSize = net.inputSize[0] }: { readonly inputSize?: number },
+): number {
+  if (inputSize <= 8192) return inputSize;
+  throw new ShapeError(`--input-size ${inputSize}: should be at most 8192`);
+}
 
 export const imagePathOption = () =>
   new Option('--image-path <file>', 'a photo (also as an argument); may be repeated').argParser(

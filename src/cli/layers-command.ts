@@ -1,7 +1,6 @@
-import { Command, Option } from 'commander';
-import { ShapeError } from '../errors.js';
+import { Command } from 'commander';
 import { Net } from '../net/net.js';
-import { count, jsonOption, networkOption } from './flags.js';
+import { inputSide, inputSizeOption, jsonOption, networkOption } from './flags.js';
 import { type Io, json, table } from './io.js';
 
 interface LayersFlags {
@@ -15,17 +14,11 @@ export function layersCommand(io: Io): Command {
   return new Command('layers')
     .description("list a network's layers: names for --layer-name, shapes, parameters")
     .addOption(networkOption())
-    .addOption(
-      new Option(
-        '--input-size <pixels>',
-        'side of the input (default: what it was trained for)',
-      ).argParser(count),
-    )
+    .addOption(inputSizeOption())
     .addOption(jsonOption())
     .action((flags: LayersFlags) => {
       const net = Net.describe(flags.network ?? 'toy_vgg');
-      const side = flags.inputSize ?? net.inputSize[0];
-      if (side > 8192) throw new ShapeError(`--input-size ${side}: should be at most 8192`);
+      const side = inputSide(net, flags);
       const layers = net.layers([side, side]);
       if (flags.json) {
         io.stdout.write(json({ network: net.name, inputSize: [side, side], layers }));

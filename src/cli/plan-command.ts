@@ -1,9 +1,8 @@
 import { Command, Option } from 'commander';
-import { ShapeError } from '../errors.js';
 import { type Caps, coreCaps } from '../gpu/caps.js';
 import { memoryTable, planTable } from '../gpu/plan-table.js';
 import { Net } from '../net/net.js';
-import { count, jsonOption, networkOption } from './flags.js';
+import { count, inputSide, inputSizeOption, jsonOption, networkOption } from './flags.js';
 import { type Io, json, table } from './io.js';
 
 interface PlanFlags {
@@ -21,12 +20,7 @@ export function planCommand(io: Io): Command {
     .description('what a pass costs before it runs: dispatches, operations, bytes, memory')
     .addOption(networkOption())
     .addOption(new Option('--batch <images>', 'images in a pass').argParser(count).default(1))
-    .addOption(
-      new Option(
-        '--input-size <pixels>',
-        'side of the input (default: what it was trained for)',
-      ).argParser(count),
-    )
+    .addOption(inputSizeOption())
     .addOption(new Option('--backward-to <layer>', 'with the gradient of a layer, or of `input`'))
     .addOption(
       new Option('--adapter <kind>', 'plan for a GPU with core limits, or a software adapter')
@@ -36,8 +30,7 @@ export function planCommand(io: Io): Command {
     .addOption(jsonOption())
     .action((flags: PlanFlags) => {
       const net = Net.describe(flags.network ?? 'toy_vgg');
-      const side = flags.inputSize ?? net.inputSize[0];
-      if (side > 8192) throw new ShapeError(`--input-size ${side}: should be at most 8192`);
+      const side = inputSide(net, flags);
       const plan = net.plan(flags.batch, {
         caps: { ...coreCaps, kind: flags.adapter },
         inputSize: [side, side],

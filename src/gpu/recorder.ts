@@ -14,7 +14,8 @@ type IsUnion<T, U = T> = T extends unknown ? ([U] extends [T] ? false : true) : 
 export type Recorded<Results extends string> =
   IsUnion<Results> extends true ? Readonly<Record<Results, Value>> : Value;
 
-export interface RecordSettings extends PlanSettings {
+/** Recorded values are f32: 16-bit storage is for hosts' own buffers. */
+export interface RecordSettings extends Omit<PlanSettings, 'storage'> {
   /** Write the (single) result into this value instead of a new one: for kernels that fill a part of it. */
   readonly into?: Value | undefined;
 }
@@ -382,17 +383,23 @@ export class Recorder {
   }
 
   #scheduled(outputs: readonly Value[]): Schedule {
-    const counts = this.#steps.flatMap(({ begins }) => begins?.needed?.counts ?? []);
-    const wanted = new Set([...outputs, ...counts].map((v) => v.root));
+    const wanted = new Set(outputs.map((v) => v.root));
     const needed = new Set<Step>();
+    let hasWork = false; // whether the submission that is gone through, from its end, keeps a step
     for (let i = this.#steps.length - 1; i >= 0; i--) {
       const step = this.#steps[i];
       const isWritten = (j: number) => step.plan.bindings[j].access === 'write';
-      if (!step.tensors.some((t, j) => isWritten(j) && wanted.has(t.root))) continue;
-      for (const t of step.tensors) wanted.add(t.root);
-      needed.add(step);
+      if (step.tensors.some((t, j) => isWritten(j) && wanted.has(t.root))) {
+        for (const t of step.tensors) wanted.add(t.root);
+        needed.add(step);
+        hasWork = true;
+      }
+      if (!step.begins) continue;
+      if (hasWork && step.begins.needed) wanted.add(step.begins.needed.counts.root);
+      hasWork = false;
     }
     const steps = this.#only(needed);
+    const counts = steps.flatMap(({ begins }) => begins?.needed?.counts ?? []);
     checkWritten(steps, outputs);
 
     const kept: Value[] = [];

@@ -90,12 +90,7 @@ export interface WinogradOptions extends SliceOptions {
   /** Number of filters that u holds. */
   readonly filters: number;
   readonly pad?: number | readonly [number, number];
-  /** First channel of x to take, and how many; default all. */
-  readonly c0?: number;
-  readonly channels?: number;
   readonly act?: Activation;
-  /** Add to what `into` holds. */
-  readonly accumulate?: boolean;
 }
 
 /** Bytes of transformed tiles and sums at a time: they stay in a CPU's cache, and are little beside a network's own tensors. */
@@ -106,7 +101,7 @@ const workBytes = 2 * 2 ** 20;
  *
  * The sums of a pixel do not depend on the batch.
  *
- * x [N,CT,H,W], u {@link winogradFilters}, b? [K] -> y [N,kTotal,P,Q], of which channels k0 .. k0+K are written.
+ * x [N,C,H,W], u {@link winogradFilters}, b? [K] -> y [N,kTotal,P,Q], of which channels k0 .. k0+K are written.
  */
 export function winogradConv2d(
   recorder: Recorder,
@@ -115,7 +110,7 @@ export function winogradConv2d(
   into?: Value,
 ): Value {
   const [N, , H, W] = x.shape;
-  const { tile, filters, pad, c0, channels, k0, kTotal, act, accumulate } = options;
+  const { tile, filters, pad, k0, kTotal, act } = options;
   const { P, Q, DOWN, ACROSS } = winogradGeometry('winogradConv2d', [H, W], tile, pad);
   const [A, KB, CP] = u.shape;
   const total = packs(N * DOWN * ACROSS);
@@ -125,15 +120,10 @@ export function winogradConv2d(
   let y = into;
   for (let first = 0; first < N * DOWN * ACROSS; first += tiles) {
     const at = recorder.constant(Uint32Array.of(first));
-    const v = recorder.k(winogradInput, { x, at }, { tile, pad, tiles, c0, channels });
+    const v = recorder.k(winogradInput, { x, at }, { tile, pad, tiles });
     const m = recorder.k(winogradProduct, { u, v });
     const size = { images: N, filters, outputSize: [P, Q] as const };
-    y = recorder.k(
-      winogradOutput,
-      { m, b, at },
-      { tile, ...size, k0, kTotal, act, accumulate },
-      { into: y },
-    );
+    y = recorder.k(winogradOutput, { m, b, at }, { tile, ...size, k0, kTotal, act }, { into: y });
   }
   return y!;
 }

@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { parseFlags } from '../../bench/localisation.js';
-import { between, type LocalisationRow, markdown } from '../../bench/localisation-table.js';
+import { type LocalisationRow, markdown } from '../../bench/localisation-table.js';
+import { between } from '../../bench/section.js';
 import { methods } from '../../src/cam/registry.js';
 
 const program = fileURLToPath(new URL('../../tools/localisation.mjs', import.meta.url));
@@ -52,10 +53,12 @@ test('a table for each network, methods in the order given, dashes where one doe
 
 test('the table goes between the markers of a page, again and again', () => {
   const page = 'a\n<!-- localisation:begin -->\nold\n<!-- localisation:end -->\nb\n';
-  const once = between(page, 'new', 'page.md');
+  const once = between(page, 'new', 'page.md', 'localisation');
   expect(once).toBe('a\n<!-- localisation:begin -->\n\nnew\n\n<!-- localisation:end -->\nb\n');
-  expect(between(once, 'new', 'page.md')).toBe(once);
-  expect(() => between('nothing', 'new', 'page.md')).toThrow(/^page.md should hold/);
+  expect(between(once, 'new', 'page.md', 'localisation')).toBe(once);
+  expect(() => between('nothing', 'new', 'page.md', 'localisation')).toThrow(
+    /^page.md should hold/,
+  );
 });
 
 test('flags: every method of the registry, or those named, with options', () => {

@@ -1,7 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import '@tensorflow/tfjs-backend-cpu';
 import { describe, expect, test } from 'vitest';
-import { between } from '../../bench/localisation-table.js';
 import { groups, type PeerCase, peerCases, selectCases } from '../../bench/peers/cases.js';
 import { chart } from '../../bench/peers/chart.js';
 import { tooLong, withSkipped } from '../../bench/peers/chrome.js';
@@ -16,6 +15,7 @@ import { type Peer, type PeerName, peerNames } from '../../bench/peers/peer.js';
 import { markdown, type PeersFile, ratioTo, ratioToBest } from '../../bench/peers/report.js';
 import { type CaseResult, measureCase, type PeerResult } from '../../bench/peers/rounds.js';
 import { tfjs } from '../../bench/peers/tfjs.js';
+import { between } from '../../bench/section.js';
 import { type Architecture, imagenetPreprocessing } from '../../src/net/architecture.js';
 import { Graph, type Module } from '../../src/net/graph.js';
 import {
@@ -430,7 +430,7 @@ describe('the report', () => {
   test('goes between markers of its own, and has a chart', async () => {
     const page = '<!-- peers:begin -->\nold\n<!-- peers:end -->\n';
     expect(between(page, 'new', 'p', 'peers')).toBe(page.replace('old', '\nnew\n'));
-    expect(() => between(page, 'new', 'p.md')).toThrow(/^p.md should hold/);
+    expect(() => between(page, 'new', 'p.md', 'localisation')).toThrow(/^p.md should hold/);
     const svg = await chart(file);
     expect(svg).toMatch(/^<svg/);
     expect(svg).toContain('TensorFlow.js WebGPU');

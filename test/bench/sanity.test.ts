@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { parseFlags } from '../../bench/sanity.js';
-import { between, inWords, markdown, type SanityRow } from '../../bench/sanity-table.js';
+import { inWords, markdown, type SanityRow } from '../../bench/sanity-table.js';
+import { between } from '../../bench/section.js';
 import { methods } from '../../src/cam/registry.js';
 
 const program = fileURLToPath(new URL('../../tools/sanity.mjs', import.meta.url));
@@ -57,12 +58,12 @@ test('a table of a network’s methods in the order given: first, middle and las
 test('each network’s table goes between its own markers', () => {
   const markers = (name: string) => `<!-- sanity:${name}:begin -->\n<!-- sanity:${name}:end -->\n`;
   const page = `a\n${markers('x')}b\n${markers('y')}`;
-  const once = between(page, 'y', 'new', 'page.md');
+  const once = between(page, 'new', 'page.md', 'sanity:y');
   expect(once).toBe(
     `a\n${markers('x')}b\n<!-- sanity:y:begin -->\n\nnew\n\n<!-- sanity:y:end -->\n`,
   );
-  expect(between(once, 'y', 'new', 'page.md')).toBe(once);
-  expect(() => between(page, 'z', 'new', 'page.md')).toThrow(/^page.md should hold/);
+  expect(between(once, 'new', 'page.md', 'sanity:y')).toBe(once);
+  expect(() => between(page, 'new', 'page.md', 'sanity:z')).toThrow(/^page.md should hold/);
 });
 
 test('flags: every method of one pass, or those named', () => {

@@ -340,3 +340,17 @@ test('a submission that the GPU counts as not needed is skipped, its cut kept th
     expect(gpu().liveBytes).toBe(before);
   }
 });
+
+test('a count costs nothing where no step of the submission that asks for it is needed', () => {
+  const recorder = new Recorder(coreCaps);
+  const { k } = recorder;
+  const x = recorder.constant(Float32Array.of(3, 1, 2, 5), [1, 1, 1, 4]);
+  const counts = k(argmaxRows, { x: x.reshape([1, 4]) });
+  recorder.cut(1, { counts, at: 0, above: 2 });
+  const unused = k(add, { a: x, b: x });
+  recorder.cut();
+  const y = k(relu, { x });
+  expect(recorder.plan([y]).steps.map(({ kernel }) => kernel)).toEqual(['relu']);
+  const kernels = recorder.plan([y, unused]).steps.map(({ kernel }) => kernel);
+  expect(kernels).toEqual(['argmaxRows', 'add', 'relu']);
+});
