@@ -1,9 +1,10 @@
 import rows from '../../shaders/norm/layer-norm-backward.wgsl';
 import parameters from '../../shaders/norm/layer-norm-backward-params.wgsl';
+import single from '../../shaders/norm/layer-norm-backward-row.wgsl';
 import subgroup from '../../shaders/norm/layer-norm-backward-subgroup.wgsl';
 import { groupsFor, kernel, treeVariants } from './kernel.js';
 import { type LayerNormOptions, layerNormEpsilon } from './layer-norm.js';
-import { subgroupVariant } from './rows.js';
+import { rowOfFours, subgroupVariant } from './rows.js';
 
 /** Gradient of `layerNorm` with respect to its input. dy x [M,D], w [D] -> dx [M,D]. */
 export const layerNormBackward = kernel({
@@ -12,7 +13,11 @@ export const layerNormBackward = kernel({
   results: { dx: 'M D' },
   derive: (_sizes, options: LayerNormOptions) => layerNormEpsilon('layerNormBackward', options),
   flops: ({ M, D }) => 20 * M * D,
-  variants: [subgroupVariant(subgroup, ({ M }) => M), ...treeVariants(rows, ({ M }) => M)],
+  variants: [
+    subgroupVariant(subgroup, ({ M }) => M),
+    rowOfFours(single),
+    ...treeVariants(rows, ({ M }) => M),
+  ],
 });
 
 /**

@@ -1,10 +1,11 @@
 import rows from '../../shaders/norm/layer-norm.wgsl';
 import moments from '../../shaders/norm/layer-norm-moments.wgsl';
 import momentsSubgroup from '../../shaders/norm/layer-norm-moments-subgroup.wgsl';
+import single from '../../shaders/norm/layer-norm-row.wgsl';
 import rowsSubgroup from '../../shaders/norm/layer-norm-subgroup.wgsl';
 import { ShapeError } from '../errors.js';
 import { kernel, treeVariants } from './kernel.js';
-import { subgroupVariant } from './rows.js';
+import { rowOfFours, subgroupVariant } from './rows.js';
 
 export interface LayerNormOptions {
   /** Added to the variance; default 1e-6, as vision transformers have it. */
@@ -30,7 +31,11 @@ export const layerNorm = kernel({
   results: { y: 'M D' },
   derive: (_sizes, options: LayerNormOptions) => layerNormEpsilon('layerNorm', options),
   flops: ({ M, D }) => 9 * M * D,
-  variants: [subgroupVariant(rowsSubgroup, ({ M }) => M), ...treeVariants(rows, ({ M }) => M)],
+  variants: [
+    subgroupVariant(rowsSubgroup, ({ M }) => M),
+    rowOfFours(single),
+    ...treeVariants(rows, ({ M }) => M),
+  ],
 });
 
 /**

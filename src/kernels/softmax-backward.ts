@@ -1,4 +1,5 @@
 import rows from '../../shaders/reduce/softmax-backward.wgsl';
+import single from '../../shaders/reduce/softmax-backward-row.wgsl';
 import subgroup from '../../shaders/reduce/softmax-backward-subgroup.wgsl';
 import { kernel } from './kernel.js';
 import { rowVariants } from './rows.js';
@@ -10,7 +11,7 @@ export const softmaxBackward = kernel({
   results: { dx: 'N C' },
   derive: () => ({ LOG: 0 }),
   flops: ({ N, C }) => 4 * N * C,
-  variants: rowVariants(rows, subgroup),
+  variants: rowVariants(rows, { subgroup, single }),
 });
 
 /** Gradient of `logSoftmax` from its result y. dy [N,C], y [N,C] -> dx [N,C]. */
@@ -20,5 +21,5 @@ export const logSoftmaxBackward = kernel({
   results: { dx: 'N C' },
   derive: () => ({ LOG: 1 }),
   flops: ({ N, C }) => 4 * N * C,
-  variants: rowVariants(rows, subgroup),
+  variants: rowVariants(rows, { subgroup, single }),
 });

@@ -1,4 +1,5 @@
 import rows from '../../shaders/reduce/softmax.wgsl';
+import single from '../../shaders/reduce/softmax-row.wgsl';
 import subgroup from '../../shaders/reduce/softmax-subgroup.wgsl';
 import { kernel } from './kernel.js';
 import { rowVariants } from './rows.js';
@@ -10,7 +11,7 @@ export const softmax = kernel({
   results: { y: 'N C' },
   derive: () => ({ LOG: 0 }),
   flops: ({ N, C }) => 5 * N * C,
-  variants: rowVariants(rows, subgroup),
+  variants: rowVariants(rows, { subgroup, single }),
 });
 
 /** Logarithms of each row's softmax. x [N,C] -> y [N,C]. */
@@ -20,5 +21,5 @@ export const logSoftmax = kernel({
   results: { y: 'N C' },
   derive: () => ({ LOG: 1 }),
   flops: ({ N, C }) => 5 * N * C,
-  variants: rowVariants(rows, subgroup),
+  variants: rowVariants(rows, { subgroup, single }),
 });

@@ -10,7 +10,7 @@ export const sumRows = kernel({
   results: { y: 'N' },
   derive: () => ({ MEAN: 0 }),
   flops: ({ N, C }) => N * C,
-  variants: rowVariants(tree, subgroup),
+  variants: rowVariants(tree, { subgroup }),
 });
 
 /** Mean of each row. x [N,C] -> y [N]. */
@@ -20,5 +20,5 @@ export const meanRows = kernel({
   results: { y: 'N' },
   derive: () => ({ MEAN: 1 }),
   flops: ({ N, C }) => N * C,
-  variants: rowVariants(tree, subgroup),
+  variants: rowVariants(tree, { subgroup }),
 });

