@@ -8,7 +8,7 @@ import type { Value } from '../gpu/value.js';
 import { fuseMaps } from '../kernels/fuse-maps.js';
 import { rowRange } from '../kernels/row-range.js';
 import type { Net } from '../net/net.js';
-import { inputValue, type NetInput } from './input.js';
+import { inputValue, type NetInput, picturesOf } from './input.js';
 import { isSigned, type Method } from './method.js';
 import { optionsOf } from './options.js';
 import { type Profile, profiles } from './profiles.js';
@@ -41,6 +41,9 @@ export interface ExplainOptions {
 /**
  * Explains a network's output for a batch of inputs: forward, backward, the method's weighting, enlarging and stretching to 0..1, all in
  * one command buffer, or for methods of many passes a few. Nothing is read back, but for methods that may find they cannot answer.
+ *
+ * To explain several classes of one photo give it as often, with a class for each: methods whose masks do not depend on the class
+ * (Score-CAM, RISE, LIME, ...) then ask the network once for all of them.
  *
  * @param input photos, or [N,3,H,W] normalised as the network wants it
  * @throws LayerError, TargetError, ShapeError for what does not fit; DeviceError if the device is lost or out of memory.
@@ -125,6 +128,7 @@ function record(
     recorder,
     net,
     input: x,
+    pictures: picturesOf(input, N),
     layers,
     target,
     part: target.parts[0],

@@ -62,7 +62,9 @@ export function groupSaliency(
   const { k } = scene.recorder;
   const canvas = blurred(scene, options);
   const { masks, range } = mapMasks(scene, maps);
-  const scores = maskedScores(scene, masks, { options }, { x: scene.input, canvas });
+  // Groups are made by the class's gradients.
+  const scoring = { options, differByClass: true };
+  const scores = maskedScores(scene, masks, scoring, { x: scene.input, canvas });
   const a = k(scoreWeights, { scores, baseline: scoreOf(scene, canvas), range });
   return k(weightedSum, { x: weighted, w: onlyGains ? k(relu, { x: a }) : a });
 }

@@ -12,3 +12,7 @@ export function inputValue(recorder: Recorder, net: Net, input: NetInput): Value
   if (input instanceof Tensor || input instanceof Value) return recorder.value(input);
   return preprocessPhotos(recorder, input instanceof Photo ? [input] : input, net.preprocessing);
 }
+
+/** For each of N images the first that is the same photo: itself, unless a photo was given more than once. */
+export const picturesOf = (input: NetInput, N: number): readonly number[] =>
+  Array.from({ length: N }, (_, i) => (Array.isArray(input) ? input.indexOf(input[i]) : i));

@@ -35,6 +35,8 @@ export interface Scoring {
   /** `probability` by default. */
   readonly kind?: ScoreKind;
   readonly options?: OptionValues;
+  /** Whether copies differ by the class that an image is explained for; else those of a picture are scored once for all its classes. */
+  readonly differByClass?: boolean;
   /** How many copies of each image need a score [N], known only once the GPU has run what it takes: batches behind them are skipped. */
   readonly enough?: Value | undefined;
 }
@@ -73,10 +75,11 @@ export function scoresOf(
   node: string,
   shape: readonly number[],
   count: number,
-  { choice = scene.choice(), kind = 'probability', options = {}, enough }: Scoring,
+  scoring: Scoring,
   copies: (place: Place) => Value | MaskedInput,
 ): Value {
-  const { recorder, net } = scene;
+  const { recorder, net, pictures } = scene;
+  const { choice = scene.choice(), kind = 'probability', options = {}, enough } = scoring;
   const [N, ...size] = shape;
   const asked = Number(options.batch ?? 0);
   // Where the forward pass starts behind the input, residual paths bring the image's own values past it.
@@ -87,14 +90,18 @@ export function scoresOf(
   ]);
   const most = asked > 0 ? asked : batchWithin(recorder.caps, net, shapes, scene.memoryBytes);
   const batch = Math.ceil(count / Math.ceil(count / Math.min(most, count)));
-  const batches = N * Math.ceil(count / batch);
+  /** Images that a copy of `image` is scored for: none if it is scored with an earlier one's. */
+  const scoredWith = (image: number) =>
+    scoring.differByClass ? [image] : pictures.flatMap((first, i) => (first === image ? [i] : []));
+  const images = Array.from({ length: N }, (_, i) => i).filter((i) => scoredWith(i).length > 0);
+  const batches = images.length * Math.ceil(count / batch);
   if (batches > mostBatches) {
     throw new ShapeError(
-      `${count} copies of ${N} images in batches of ${batch} are ${batches} batches, should be at most ${mostBatches}: allow larger ones (batch, memory) or ask for fewer copies`,
+      `${count} copies of ${images.length} images in batches of ${batch} are ${batches} batches, should be at most ${mostBatches}: allow larger ones (batch, memory) or ask for fewer copies`,
     );
   }
   let scores: Value | undefined;
-  for (let image = 0; image < N; image++) {
+  for (const image of images) {
     const feeds = Object.fromEntries(
       beside.map(([name, x]) => {
         const at = recorder.constant(masksAt(image, 0));
@@ -108,17 +115,13 @@ export function scoresOf(
       // The last batch repeats some copies of the one before: another size would need pipelines of its own.
       const first = Math.min(begin, count - batch);
       const fed = copies({ image, first, count: batch });
-      const y = net.traceFrom(recorder, { ...feeds, [node]: fed }).output;
-      scores = recorder.k(
-        selectedScores,
-        {
-          y: kind === 'probability' ? recorder.k(softmax, { x: y }) : y,
-          choice,
-          at: recorder.constant(masksAt(image, first)),
-        },
-        { total: count },
-        { into: scores },
-      );
+      const logits = net.traceFrom(recorder, { ...feeds, [node]: fed }).output;
+      const y = kind === 'probability' ? recorder.k(softmax, { x: logits }) : logits;
+      for (const asker of scoredWith(image)) {
+        const at = recorder.constant(masksAt(asker, first));
+        const into = { into: scores };
+        scores = recorder.k(selectedScores, { y, choice, at }, { total: count }, into);
+      }
     }
   }
   recorder.cut();

@@ -29,6 +29,8 @@ export interface Scene {
   readonly net: Net;
   /** [N,3,H,W] */
   readonly input: Value;
+  /** For each image the first that is the same picture: another than itself where a photo is given more than once, for several classes. */
+  readonly pictures: readonly number[];
   /** Layers to explain; one for all methods that do not say otherwise. */
   readonly layers: readonly string[];
   readonly target: Target;

@@ -34,6 +34,8 @@ interface SceneParts extends Pick<ProfileSpec, 'size' | 'keepsNegative'> {
   readonly recorder: Recorder;
   readonly net: Net;
   readonly input: Value;
+  /** See {@link Scene.pictures}; default each image its own. */
+  readonly pictures?: readonly number[] | undefined;
   readonly layers: readonly string[];
   readonly target: Target;
   readonly part: TargetPart;
@@ -92,6 +94,7 @@ export function sceneOf(parts: SceneParts): OwnScene {
     recorder,
     net,
     input,
+    pictures: parts.pictures ?? Array.from({ length: input.shape[0] }, (_, i) => i),
     layers,
     target,
     part,
@@ -113,6 +116,8 @@ export function sceneOf(parts: SceneParts): OwnScene {
       sceneOf({
         ...parts,
         input: other,
+        // Noise may have made copies of one picture differ.
+        pictures: undefined,
         size: 'input',
         copies: copies * (parts.copies ?? 1),
         trace: undefined,

@@ -234,7 +234,12 @@ async function timedMaps(
 ): Promise<{ maps: Float32Array[]; elapsedMs: number }> {
   const { gpu } = net;
   if (!gpu) throw new LayerError(`judgeMaps: ${net.name} has no weights: load them with Net.load`);
-  const photos = cases.map(({ image }) => Photo.fromRgba(gpu, image));
+  // A picture that is asked for several things is one photo: `explain` then masks it once for all.
+  const photoOf = new Map<RgbaImage, Photo>();
+  for (const { image } of cases) {
+    if (!photoOf.has(image)) photoOf.set(image, Photo.fromRgba(gpu, image));
+  }
+  const photos = cases.map(({ image }) => photoOf.get(image)!);
   try {
     const target = classTarget(cases.map(({ classId }) => classId));
     const start = performance.now();
@@ -249,6 +254,6 @@ async function timedMaps(
       explained.destroy();
     }
   } finally {
-    for (const photo of photos) photo.destroy();
+    for (const photo of photoOf.values()) photo.destroy();
   }
 }
