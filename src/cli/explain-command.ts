@@ -1,21 +1,17 @@
 import { join } from 'node:path';
 import { Command, Option } from 'commander';
 import { type ExplainOptions, explain } from '../cam/explain.js';
-import { isOfPixels, type Method, type OptionValues } from '../cam/method.js';
-import { optionsOf } from '../cam/options.js';
+import { isOfPixels, type OptionValues } from '../cam/method.js';
 import type { Prediction } from '../cam/predict.js';
 import type { Profile } from '../cam/profiles.js';
-import { methodNamed } from '../cam/registry.js';
-import { paintFor } from '../cam/saliency-map.js';
-import { slidingWindow } from '../cam/sliding-window.js';
-import { classTarget, probabilityTarget, type Target, topFiveTarget } from '../cam/target.js';
-import { LayerError, TargetError } from '../errors.js';
+import { type MapSummary, paintFor, type SaliencyMap } from '../cam/saliency-map.js';
 import type { Gpu } from '../gpu/device.js';
 import type { ColormapName } from '../image/colormap.js';
 import { npy } from '../image/npy.js';
 import { Photo, type RgbaImage } from '../image/photo.js';
 import type { Net } from '../net/net.js';
 import { drawMap, drawNoMap } from './draw.js';
+import { type Ask, type Job, type JobFlags, jobsOf, methodsOf } from './explain-jobs.js';
 import {
   classIds,
   colormapOption,
@@ -24,7 +20,6 @@ import {
   imagePathOption,
   imagePaths,
   layerOption,
-  type MethodChoice,
   mebibytes,
   methodChoices,
   type NetworkFlags,
@@ -32,7 +27,7 @@ import {
   outputDirOption,
   profileOption,
 } from './flags.js';
-import { decodeFile, distinct, type ImageFile, imageFiles } from './images.js';
+import { decodeFile, type ImageFile, imageFiles } from './images.js';
 import { type Io, json } from './io.js';
 import { type ChosenNetwork, chooseNetwork, withNet } from './network.js';
 import { checkWritable, OutputFiles } from './output-files.js';
@@ -41,33 +36,13 @@ import { packageVersion } from './package.js';
 import { Progress } from './progress.js';
 import { shortly, topFive } from './top-five.js';
 
-interface ExplainFlags extends NetworkFlags, ImageFlags {
-  readonly layerName?: readonly string[];
-  readonly classId?: readonly number[];
-  readonly topFive?: boolean;
-  readonly probability?: boolean;
-  readonly method?: readonly MethodChoice[];
-  readonly enhance?: boolean;
-  readonly profile: Profile;
-  readonly seed?: string;
+interface ExplainFlags extends NetworkFlags, ImageFlags, JobFlags {
   readonly outputDir: string;
   readonly colormap?: ColormapName;
   readonly alpha: number;
   readonly npyRaw?: boolean;
   /** MiB. */
   readonly memory?: number;
-}
-
-/** One map to be made of each photo. */
-interface Job {
-  readonly method: Method;
-  readonly options: Readonly<Record<string, string>>;
-  readonly layer: readonly string[] | undefined;
-  readonly target: Target;
-  /** Undefined for the predicted class, null if it is not one class that is explained. */
-  readonly classId: number | null | undefined;
-  /** Of the files, without extension. */
-  readonly stem: string;
 }
 
 /** One map in `summary.json`; keys that the README promises keep their names. */
@@ -178,13 +153,14 @@ async function explainImages(
 
   const summaries: Summary[] = [];
   await withNet(chosen, flags, io, async (net, gpu) => {
-    const progress = new Progress(io.stderr, 'explaining', files.length * jobs.length, 'maps');
+    const maps = jobs.reduce((sum, { asks }) => sum + asks.length, 0);
+    const progress = new Progress(io.stderr, 'explaining', files.length * maps, 'maps');
     try {
       for (const [i, file] of files.entries()) {
-        const onJob = (j: number, share = 0, pace = '') =>
+        const onJob = (done: number, { asks }: Job, share = 0, pace = '') =>
           progress.update(
-            i * jobs.length + j + share,
-            `${file.path} ${jobs[j].stem}${pace && `: ${pace}`}`,
+            i * maps + done + share * asks.length,
+            `${file.path} ${asks.map(({ stem }) => stem).join(', ')}${pace && `: ${pace}`}`,
           );
         const folder = join(flags.outputDir, file.name);
         const run = { net, gpu, chosen, jobs, flags, io, file, folder, onJob };
@@ -208,64 +184,6 @@ async function explainImages(
   if (flags.json) io.stdout.write(json(summaries));
 }
 
-/** @throws LayerError for an unknown method, or an option that it does not have or allow. */
-function methodsOf(flags: ExplainFlags): (MethodChoice & { method: Method })[] {
-  const choices = flags.method ?? [{ name: 'grad-cam', options: {} }];
-  return choices.map(({ name, options }) => {
-    const asked = methodNamed(name);
-    const method =
-      flags.enhance && !asked.name.startsWith('enhanced-') ? slidingWindow(asked) : asked;
-    const all: Record<string, string> = { ...options };
-    for (const seed of ['seed', 'noiseSeed']) {
-      if (flags.seed !== undefined && method.options[seed]) all[seed] ??= flags.seed;
-    }
-    optionsOf(method, all, flags.profile);
-    return { name: method.name, method, options: all };
-  });
-}
-
-/** @throws LayerError for an unknown layer, or one too many; TargetError for an unknown class. */
-function jobsOf(
-  methods: readonly (MethodChoice & { method: Method })[],
-  flags: ExplainFlags,
-  net: Net,
-): Job[] {
-  for (const layer of flags.layerName ?? []) net.graph.get(layer);
-  for (const { name, method } of methods) {
-    const given = flags.layerName?.length ?? 0;
-    if (given > 1 && method.layers === 'one') {
-      throw new LayerError(`${name}: ${given} layers given, should be one`);
-    }
-  }
-  for (const classId of flags.classId ?? []) {
-    if (classId >= net.classes) {
-      throw new TargetError(
-        `--class-id ${classId} is out of range: ${net.name} has classes 0 .. ${net.classes - 1}`,
-      );
-    }
-  }
-  const makeTarget = flags.probability ? probabilityTarget : classTarget;
-  const targets = flags.topFive
-    ? [{ target: topFiveTarget(net.classes), classId: null, suffix: '' }]
-    : (flags.classId ?? [undefined]).map((classId, _, all) => ({
-        target: makeTarget(classId),
-        classId,
-        suffix: all.length > 1 ? `.class-${classId}` : '',
-      }));
-  const jobs = methods.flatMap(({ method, options }) =>
-    targets.map(({ target, classId, suffix }) => ({
-      method,
-      options,
-      layer: flags.layerName,
-      target,
-      classId,
-      stem: `${method.name}${suffix}`,
-    })),
-  );
-  const stems = distinct(jobs.map((job) => job.stem));
-  return jobs.map((job, i) => ({ ...job, stem: stems[i] }));
-}
-
 interface ImageRun {
   readonly net: Net;
   readonly gpu: Gpu;
@@ -276,8 +194,8 @@ interface ImageRun {
   readonly file: ImageFile;
   /** Where its results go. */
   readonly folder: string;
-  /** Called before each job, and as a long one proceeds: with the share that is done, and how far it is in words. */
-  readonly onJob: (index: number, share?: number, pace?: string) => void;
+  /** Called before each job, and as a long one proceeds: with the maps done before it, the share of it that is done, and how far it is in words. */
+  readonly onJob: (done: number, job: Job, share?: number, pace?: string) => void;
 }
 
 async function explainImage(run: ImageRun): Promise<Summary> {
@@ -290,15 +208,16 @@ async function explainImage(run: ImageRun): Promise<Summary> {
   try {
     const results: ResultSummary[] = [];
     let top5: Prediction[] | undefined;
-    for (const [j, job] of jobs.entries()) {
+    for (const job of jobs) {
       io.signal?.throwIfAborted();
-      run.onJob(j);
+      const before = results.length;
+      run.onJob(before, job);
       const pace = new Pace(unitOf(job.method));
       const onProgress = (done: number, all: number) =>
-        run.onJob(j, done / all, pace.tell(done, all));
+        run.onJob(before, job, done / all, pace.tell(done, all));
       const made = await explainJob(job, run, onProgress, { image, photo, files, top5 });
       top5 = made.top5;
-      results.push(made.result);
+      results.push(...made.results);
     }
     const stages = sumOf(results.map((result) => result.timesMs));
     const total = chosen.loadMs + performance.now() - start;
@@ -323,20 +242,16 @@ async function explainImage(run: ImageRun): Promise<Summary> {
   }
 }
 
-/** Explains, draws and writes one map; the top five are computed from the first. */
+/** Explains, draws and writes the maps of a job; the top five are computed from the first. */
 async function explainJob(
   job: Job,
-  { net, gpu, flags, io }: ImageRun,
+  run: ImageRun,
   onProgress: (done: number, all: number) => void,
-  given: {
-    readonly image: RgbaImage;
-    readonly photo: Photo;
-    readonly files: OutputFiles;
-    readonly top5: Prediction[] | undefined;
-  },
-): Promise<{ result: ResultSummary; top5: Prediction[] }> {
+  given: GivenPhoto,
+): Promise<{ results: ResultSummary[]; top5: Prediction[] }> {
+  const { net, gpu, flags, io } = run;
   const watch = new Stopwatch();
-  const { method, options, target } = job;
+  const { method, options, target, asks } = job;
   const layer = method.layers === 'none' ? undefined : job.layer;
   const how: ExplainOptions = {
     method,
@@ -348,76 +263,119 @@ async function explainJob(
     signal: io.signal,
     onProgress,
   };
-  const explained = await explain(net, given.photo, how);
+  const photos = asks.map(() => given.photo);
+  const explained = await explain(net, photos, how);
   try {
-    const [data, [told], logits, raw] = await Promise.all([
+    const [data, told, logits, raw] = await Promise.all([
       explained.read(),
       explained.summaries(),
       explained.logits.read(),
       flags.npyRaw ? explained.raw.read() : undefined,
     ]);
-    const top5 = given.top5 ?? topFive(net, logits);
+    const top5 = given.top5 ?? topFive(net, logits.subarray(0, net.classes));
     watch.lap('explain');
-
-    const size = explained.map.shape.slice(1);
-    const map = explained.map.reshape(size);
-    const isFine = told.warnings.length === 0;
-    const { overlay, heatmap } = isFine
-      ? await drawMap(net, given.photo, map, paintFor(method, flags))
-      : drawNoMap(given.image, size);
-    watch.lap('draw');
-
-    const names: Record<string, string> = {
-      overlay: `${job.stem}.png`,
-      heatmap: `${job.stem}.heatmap.png`,
-      npy: `${job.stem}.npy`,
-    };
-    await given.files.add(names.overlay, overlay);
-    await given.files.add(names.heatmap, heatmap);
-    await given.files.add(names.npy, npy(data, size));
-    if (raw) {
-      names.npyRaw = `${job.stem}.raw.npy`;
-      await given.files.add(names.npyRaw, npy(raw, explained.raw.shape.slice(1)));
+    // Peak and time are of all the maps together: each has its share of the time.
+    const shared = watch.take(asks.length);
+    const { peakBytes } = gpu;
+    const results: ResultSummary[] = [];
+    for (const [n, ask] of asks.entries()) {
+      const part = <T extends Float32Array>(all: T) =>
+        all.subarray((n * all.length) / asks.length, ((n + 1) * all.length) / asks.length);
+      const own = { data: part(data), raw: raw && part(raw), told: told[n] };
+      const written = await writeMap(ask, explained, own, run, given, watch);
+      const { info } = explained;
+      const classId = ask.classId === undefined ? top5[0].classId : ask.classId;
+      const { seed = info.options.noiseSeed } = info.options;
+      const { score, rawMin, rawMax, numbers, warnings } = own.told;
+      results.push({
+        method: method.name,
+        options: info.options,
+        profile: info.profile,
+        layer: info.layers.join(',') || (isOfPixels(method) ? 'input' : null),
+        target: method.usesTarget ? ask.target.description : info.target,
+        classId,
+        label: classId === null ? null : net.label(classId),
+        score,
+        signed: explained.signed,
+        rawMin,
+        rawMax,
+        numbers,
+        seed: typeof seed === 'string' || typeof seed === 'number' ? seed : null,
+        timesMs: rounded({ ...shared, ...watch.take() }),
+        peakGpuBytes: peakBytes,
+        warnings,
+        files: written,
+      });
     }
-    watch.lap('write');
-
-    const { info } = explained;
-    const classId = job.classId === undefined ? top5[0].classId : job.classId;
-    const { seed = info.options.noiseSeed } = info.options;
-    const result: ResultSummary = {
-      method: method.name,
-      options: info.options,
-      profile: info.profile,
-      layer: info.layers.join(',') || (isOfPixels(method) ? 'input' : null),
-      target: info.target,
-      classId,
-      label: classId === null ? null : net.label(classId),
-      score: told.score,
-      signed: explained.signed,
-      rawMin: told.rawMin,
-      rawMax: told.rawMax,
-      numbers: told.numbers,
-      seed: typeof seed === 'string' || typeof seed === 'number' ? seed : null,
-      timesMs: rounded(watch.laps),
-      peakGpuBytes: gpu.peakBytes,
-      warnings: told.warnings,
-      files: names,
-    };
-    return { result, top5 };
+    return { results, top5 };
   } finally {
     explained.destroy();
   }
 }
 
+/** A photo as it is explained, and where its maps go. */
+interface GivenPhoto {
+  readonly image: RgbaImage;
+  readonly photo: Photo;
+  readonly files: OutputFiles;
+  readonly top5: Prediction[] | undefined;
+}
+
+/** Draws and writes one map. @returns the names of its files. */
+async function writeMap(
+  { stem }: Ask,
+  explained: SaliencyMap,
+  own: { data: Float32Array; raw: Float32Array | undefined; told: MapSummary },
+  { net, gpu, flags }: ImageRun,
+  { image, photo, files }: GivenPhoto,
+  watch: Stopwatch,
+): Promise<Record<string, string>> {
+  const size = explained.map.shape.slice(1);
+  const { method } = explained.info;
+  const map = gpu.tensor(own.data, size, 'map to draw');
+  let drawn: Awaited<ReturnType<typeof drawMap>>;
+  try {
+    drawn =
+      own.told.warnings.length === 0
+        ? await drawMap(net, photo, map, paintFor(method, flags))
+        : drawNoMap(image, size);
+  } finally {
+    map.destroy();
+  }
+  watch.lap('draw');
+
+  const names: Record<string, string> = {
+    overlay: `${stem}.png`,
+    heatmap: `${stem}.heatmap.png`,
+    npy: `${stem}.npy`,
+  };
+  await files.add(names.overlay, drawn.overlay);
+  await files.add(names.heatmap, drawn.heatmap);
+  await files.add(names.npy, npy(own.data, size));
+  if (own.raw) {
+    names.npyRaw = `${stem}.raw.npy`;
+    await files.add(names.npyRaw, npy(own.raw, explained.raw.shape.slice(1)));
+  }
+  watch.lap('write');
+  return names;
+}
+
 /** Milliseconds by stage. */
 class Stopwatch {
-  readonly laps: Record<string, number> = {};
+  #laps: Record<string, number> = {};
   #last = performance.now();
 
   lap(stage: string): void {
     const now = performance.now();
-    this.laps[stage] = now - this.#last;
+    this.#laps[stage] = now - this.#last;
     this.#last = now;
+  }
+
+  /** The laps since the last time, as one of `shares` has them. */
+  take(shares = 1): Times {
+    const laps = Object.entries(this.#laps).map(([stage, ms]) => [stage, ms / shares]);
+    this.#laps = {};
+    return Object.fromEntries(laps);
   }
 }
 

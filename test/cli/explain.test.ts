@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { colormapTable } from '../../src/image/colormap.js';
 import { decodeImage } from '../../src/image/decode-node.js';
 import { parseNpy } from '../../src/image/npy.js';
+import { relativeL2 } from '../support/numbers.js';
 import { write, writePhoto, writeTinyVgg } from './fixtures.js';
 import { run, scratch } from './run-cli.js';
 
@@ -86,6 +87,34 @@ describe('explain', () => {
     expect(overlay.rgba.slice(at(48, 36), at(48, 36) + 4)).not.toEqual(
       original.rgba.slice(at(48, 36), at(48, 36) + 4),
     );
+  });
+
+  test('classes that a method of many passes explains at once are as if each were asked for alone', async () => {
+    const ask = async (classes: string) => {
+      const out = join(scratch, `classes-${classes}`);
+      const { status, stderr } = await run([
+        ...['explain', photo, ...net, '--output-dir', out, '--npy-raw'],
+        ...['--method', 'rise:masks=16', '--class-id', classes],
+      ]);
+      expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+      return out;
+    };
+    const together = await ask('3,0,5,1,2');
+    const { results } = summaryOf(join(together, 'disc'));
+    expect(results.map((r: { classId: number }) => r.classId)).toEqual([3, 0, 5, 1, 2]);
+    for (const { classId, target, files, score } of results.slice(0, 2)) {
+      expect(target).toBe(`class ${classId}`);
+      const alone = join(await ask(String(classId)), 'disc');
+      expect(score).toBeCloseTo(summaryOf(alone).score, 5);
+      for (const [part, name] of [
+        ['npy', 'rise.npy'],
+        ['npyRaw', 'rise.raw.npy'],
+      ] as const) {
+        const [got, want] = [join(together, 'disc', files[part]), join(alone, name)].map(readMap);
+        expect(got.shape).toEqual(want.shape);
+        expect(relativeL2(got.data, want.data)).toBeLessThan(1e-5);
+      }
+    }
   });
 
   test('several photos, methods with options and classes', async () => {
