@@ -31,6 +31,9 @@ const cellsOf = ({ found }: LocalisationRow): string[] =>
       ]
     : new Array(6).fill('–');
 
+const superscript = (n: number): string =>
+  Array.from(String(n), (digit) => '⁰¹²³⁴⁵⁶⁷⁸⁹'[Number(digit)]).join('');
+
 /** A row as one line for a terminal. */
 export function inWords(row: LocalisationRow): string {
   const { network, method, pictures, refused } = row;
@@ -54,13 +57,17 @@ export function markdown(
   order: readonly string[],
   even: { readonly one: number; readonly two: number },
 ): string {
-  const adapters = [...new Set(rows.map(({ adapter }) => adapter))].join(', ');
+  const adapters = [...new Set(rows.map(({ adapter }) => adapter))];
+  // Where lies the heat does not depend on the adapter, how long it takes does.
+  const markOf = (adapter: string) =>
+    adapters.length > 1 ? superscript(adapters.indexOf(adapter) + 1) : '';
+  const timedOn = adapters.map((adapter) => `${adapter}${markOf(adapter)}`).join(', ');
   const lines = [
     'In %. *Energy*: share of the map’s sum that lies on the animal asked for, mean over maps; an even map has ' +
       `${percent(even.one)} with one animal in the picture and ${percent(even.two)} with two. *Of both*: of the energy on either animal, the share on the ` +
       'right one; an even map has about 50. *Points*: maps whose highest pixel lies on the right animal. A blank map counts as 0 in each, and so does one ' +
       'that a method refuses because the network takes the picture for another class. ' +
-      `*Pictures*: with one animal, and with two, each explained for both. *ms*: a map, in batches, on ${adapters || 'no adapter'}.`,
+      `*Pictures*: with one animal, and with two, each explained for both. *ms*: a map, in batches, on ${timedOn || 'no adapter'}.`,
   ];
   for (const network of networks) {
     const own = rows.filter((row) => row.network === network);
@@ -76,7 +83,8 @@ export function markdown(
       const row = own.find((one) => one.method === method);
       if (!row) continue;
       const pictures = row.found ? `${row.pictures.one} + ${row.pictures.two}` : '–';
-      lines.push(`| \`${method}\` | ${[pictures, ...cellsOf(row)].join(' | ')} |`);
+      const mark = row.found ? markOf(row.adapter) : '';
+      lines.push(`| \`${method}\` | ${[pictures, ...cellsOf(row)].join(' | ')}${mark} |`);
     }
     const blank = own.flatMap(({ method, found }) => {
       const maps = found ? found.one.maps + found.two.maps : 0;

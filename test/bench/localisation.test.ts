@@ -51,6 +51,14 @@ test('a table for each network, methods in the order given, dashes where one doe
   expect(text).toContain('on an adapter.');
 });
 
+test('times of several adapters say which they are from', () => {
+  const rows = [row('a'), row('b', { adapter: 'another' })];
+  const text = markdown(rows, ['toy_vgg'], ['a', 'b'], even);
+  expect(text).toContain('on an adapter¹, another².');
+  expect(text).toContain('| `a` | 2 + 1 | 50.0 | 100.0 | 50.0 | 75.0 | 100.0 | 12¹ |');
+  expect(text).toContain('| `b` | 2 + 1 | 50.0 | 100.0 | 50.0 | 75.0 | 100.0 | 12² |');
+});
+
 test('the table goes between the markers of a page, again and again', () => {
   const page = 'a\n<!-- localisation:begin -->\nold\n<!-- localisation:end -->\nb\n';
   const once = between(page, 'new', 'page.md', 'localisation');
