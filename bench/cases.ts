@@ -1,5 +1,6 @@
 import type { Caps } from '../src/gpu/caps.js';
 import { Recorder } from '../src/gpu/recorder.js';
+import type { Storage } from '../src/gpu/tensor.js';
 import { placeholder } from '../src/gpu/value.js';
 import type { AnyKernel } from '../src/kernels/kernel.js';
 import { normalizeRows } from '../src/kernels/normalize-rows.js';
@@ -30,6 +31,8 @@ export interface NetworkCase {
   /** `forward`: to the logits. `grad-cam`: forward, backward and the finished map. */
   readonly pass: 'forward' | 'grad-cam';
   readonly batch: number;
+  /** Default f32. */
+  readonly storage?: Storage;
 }
 
 /** What to run: the flags of the command, see README.md. */
@@ -43,6 +46,8 @@ export interface Selection {
   readonly variants?: boolean;
   readonly rounds?: number;
   readonly batch?: number;
+  /** How networks store weights and values; default f32. */
+  readonly storage?: Storage;
 }
 
 /** The networks whose layer shapes are measured. */
@@ -79,16 +84,17 @@ export function kernelCases(caps: Caps, selection: Selection = {}): KernelCase[]
 /** Every network case that the selection names. */
 export function networkCases(selection: Selection = {}): NetworkCase[] {
   if (selection.part === 'kernels') return [];
-  const { batch = 1 } = selection;
+  const { batch = 1, storage = 'f32' } = selection;
   const matches = matcher(selection.only);
   return benchNetworks
     .filter((network) => !selection.quick || network === quickNetwork)
     .flatMap((network) =>
       (['forward', 'grad-cam'] as const).map((pass) => ({
-        id: `${network} ${pass}${batch > 1 ? ` batch=${batch}` : ''}`,
+        id: `${network} ${pass}${batch > 1 ? ` batch=${batch}` : ''}${storage === 'f16' ? ' f16' : ''}`,
         network,
         pass,
         batch,
+        storage,
       })),
     )
     .filter((c) => matches(c.id));

@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import type { Storage } from '../src/gpu/tensor.js';
 import type { Selection } from './cases.js';
 
 export const usageText = `Checks the kernels and networks, then measures them. See bench/README.md.
@@ -10,6 +11,7 @@ export const usageText = `Checks the kernels and networks, then measures them. S
   --variants       all variants of a kernel, not only the one that is picked
   --rounds N       rounds of measuring (default 7; 3 with --quick)
   --batch N        images at once (default 1)
+  --storage TYPE   f16: networks with weights and values in 16 bits (default f32); kernels are left out
   --json FILE      where to write the result (default bench/results/<runtime>.json)
   --compare FILE   an earlier result: print what changed by more than 10 %
   --list           print the cases and stop
@@ -32,7 +34,7 @@ export function parseFlags(args: readonly string[]): Flags {
     ({ values } = parseArgs({
       args: [...args],
       options: {
-        ...{ only: text, rounds: text, batch: text, json: text, compare: text },
+        ...{ only: text, rounds: text, batch: text, storage: text, json: text, compare: text },
         ...{ kernels: yes, networks: yes, quick: yes, variants: yes, list: yes, help: yes },
       },
     }));
@@ -44,7 +46,10 @@ export function parseFlags(args: readonly string[]): Flags {
   const { kernels, networks, quick, variants } = values;
   if (kernels && networks)
     throw new RangeError('bench: --kernels and --networks exclude each other');
-  const part = kernels ? 'kernels' : networks ? 'networks' : undefined;
+  const storage = storageOf(values.storage as string | undefined);
+  if (kernels && storage === 'f16')
+    throw new RangeError('bench: --storage f16 is for networks, not for --kernels');
+  const part = kernels ? 'kernels' : networks || storage === 'f16' ? 'networks' : undefined;
   return {
     selection: {
       ...given(pattern(values.only as string | undefined), 'only'),
@@ -53,12 +58,18 @@ export function parseFlags(args: readonly string[]): Flags {
       ...given(variants, 'variants'),
       ...given(count('rounds', values.rounds as string | undefined), 'rounds'),
       ...given(count('batch', values.batch as string | undefined), 'batch'),
+      ...given(storage, 'storage'),
     },
     ...given(values.json as string | undefined, 'json'),
     ...given(values.compare as string | undefined, 'compare'),
     list: values.list === true,
     help: values.help === true,
   };
+}
+
+function storageOf(text: string | undefined): Storage | undefined {
+  if (text === undefined || text === 'f32' || text === 'f16') return text;
+  throw new RangeError(`bench: --storage is ${text}, should be f32 or f16`);
 }
 
 function count(name: string, text: string | undefined): number | undefined {

@@ -28,7 +28,7 @@ export class PreparedNet {
   static make(gpu: Gpu, source: NetworkCase): PreparedNet {
     const architecture = networkNamed(source.network);
     const weights = hashWeights(architecture.build(architecture.classes), gain);
-    const net = Net.from(gpu, architecture, weights);
+    const net = Net.from(gpu, architecture, weights, { storage: source.storage });
     const shape = [source.batch, 3, ...net.inputSize];
     const data = random(
       shape.reduce((a, b) => a * b),

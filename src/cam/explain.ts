@@ -1,5 +1,4 @@
 import { LayerError } from '../errors.js';
-import { coreCaps } from '../gpu/caps.js';
 import type { Gpu } from '../gpu/device.js';
 import { Recorder, type RunPlan } from '../gpu/recorder.js';
 import type { Tensor } from '../gpu/tensor.js';
@@ -95,7 +94,7 @@ async function checkDemands(
 
 /** What {@link explain} would cost, without running it. */
 export function planExplain(net: Net, input: NetInput, options: ExplainOptions = {}): RunPlan {
-  const recorder = new Recorder(net.gpu?.caps ?? coreCaps);
+  const recorder = new Recorder(net.caps);
   const { outputs, reports, demands } = record(recorder, net, input, options);
   return recorder.plan([...outputs, ...[...reports, ...demands].map((d) => d.value)]);
 }

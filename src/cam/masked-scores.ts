@@ -11,6 +11,7 @@ import { selectedScores } from '../kernels/selected-scores.js';
 import { softmax } from '../kernels/softmax.js';
 import { type Maskable, MaskedInput, type MaskSource } from '../net/masked-input.js';
 import type { Net } from '../net/net.js';
+import { narrowed } from '../net/seam.js';
 import type { OptionSpec, OptionValues, Scene } from './method.js';
 
 /** What a copy scores: the chosen class's probability, or its logit. */
@@ -53,13 +54,33 @@ export function maskedScores(
   scoring: Scoring = {},
   what: Maskable = { x: scene.input },
 ): Value {
-  const { recorder, input } = scene;
+  const { recorder, net, input } = scene;
   const { count, asked } = masks;
-  const copies = (place: Place) => new MaskedInput(recorder, what, masks, place);
+  const [images, made] = net.storage === 'f16' ? stored(recorder, what, masks) : [what, masks];
+  const copies = (place: Place) => new MaskedInput(recorder, images, made, place);
   const settings = { ...scoring, enough: asked?.count };
   const scores = scoresOf(scene, 'input', input.shape, count, settings, copies);
   return asked ? recorder.k(scoresByMap, { scores, ...asked }) : scores;
 }
+
+/** Images and masks as a network with 16-bit values reads them. @throws ShapeError for rectangles whose sides 16 bits do not count. */
+function stored(recorder: Recorder, what: Maskable, masks: MaskSource): [Maskable, MaskSource] {
+  const side = Math.max(...what.x.shape.slice(2));
+  if (masks.kind === 'rectangles' && side > largestCount) {
+    throw new ShapeError(
+      `rectangles in images of ${side} pixels: 16-bit storage counts to ${largestCount}: load the network with storage f32, or use smaller images`,
+    );
+  }
+  const { x, canvas } = what;
+  const { field } = masks;
+  return [
+    { x: narrowed(recorder, x), canvas: canvas && narrowed(recorder, canvas) },
+    { ...masks, field: field && narrowed(recorder, field) },
+  ];
+}
+
+/** Whole numbers from 0 to it are float16. */
+const largestCount = 2048;
 
 /**
  * Scores of changed copies of each image of a scene, fed to the network at any node, in batches that fit a memory budget, each a submission of
@@ -168,7 +189,11 @@ export function batchWithin(
   const costOf = (batch: number) => {
     const recorder = new Recorder(caps);
     const feeds = Object.fromEntries(
-      Object.entries(sizes).map(([node, size]) => [node, placeholder([batch, ...size])]),
+      Object.entries(sizes).map(([node, size]) => [
+        node,
+        // Images come as the network stores its values, what is fed behind them as callers see it.
+        placeholder([batch, ...size], node === 'input' ? net.storage : 'f32'),
+      ]),
     );
     const plan = recorder.plan([net.traceFrom(recorder, feeds).output]);
     // Masked copies of images are not in memory; on a software adapter their masks are.

@@ -6,6 +6,7 @@ import type { Prediction } from '../cam/predict.js';
 import type { Profile } from '../cam/profiles.js';
 import { type MapSummary, paintFor, type SaliencyMap } from '../cam/saliency-map.js';
 import type { Gpu } from '../gpu/device.js';
+import type { Storage } from '../gpu/tensor.js';
 import type { ColormapName } from '../image/colormap.js';
 import { npy } from '../image/npy.js';
 import { Photo, type RgbaImage } from '../image/photo.js';
@@ -77,6 +78,8 @@ interface ResultSummary {
 interface Summary extends ResultSummary {
   readonly image: string;
   readonly network: string;
+  /** Of weights and the values between layers. */
+  readonly storage: Storage;
   readonly weightsSha256: string;
   readonly adapter: string;
   readonly version: string;
@@ -224,6 +227,7 @@ async function explainImage(run: ImageRun): Promise<Summary> {
     const summary: Summary = {
       image: file.path,
       network: net.name,
+      storage: net.storage,
       weightsSha256: chosen.loaded.sha256,
       ...results[0],
       top5: top5!,

@@ -2,6 +2,7 @@ import { InvalidArgumentError, Option } from 'commander';
 import type { Profile } from '../cam/profiles.js';
 import { profiles } from '../cam/profiles.js';
 import { ShapeError } from '../errors.js';
+import type { Storage } from '../gpu/tensor.js';
 import type { TuneMode } from '../gpu/tuner.js';
 import { type ColormapName, colormapNames } from '../image/colormap.js';
 import { networks } from '../net/zoo/index.js';
@@ -14,6 +15,7 @@ export interface NetworkFlags {
   readonly labels?: string;
   readonly adapter: 'auto' | 'software';
   readonly tune?: TuneMode;
+  readonly storage?: Storage;
   readonly json?: boolean;
 }
 
@@ -36,6 +38,14 @@ export const networkOption = () =>
 
 export const jsonOption = () => new Option('--json', 'print one JSON document on stdout');
 
+export const storageOption = () =>
+  new Option(
+    '--storage <type>',
+    'f16: weights and the values between layers in 16 bits, half the bytes, on adapters with shader-f16; sums are 32-bit all the same',
+  )
+    .choices(['f32', 'f16'] satisfies Storage[])
+    .default('f32');
+
 export const networkOptions = () => [
   networkOption(),
   new Option(
@@ -55,6 +65,7 @@ export const networkOptions = () => [
   )
     .choices(['never', 'first-use', 'full'] satisfies TuneMode[])
     .default('never'),
+  storageOption(),
   jsonOption(),
 ];
 

@@ -131,7 +131,7 @@ function jsonLabels(text: string, path: string): string[] {
 /**
  * Puts the network on a GPU for the time of `work`, and says on stderr if that is a software adapter.
  *
- * @throws UsageError if there is no adapter, or not the one asked for.
+ * @throws UsageError if there is no adapter, or not the one asked for, or it lacks what the storage asked for needs.
  */
 export async function withNet<T>(
   chosen: ChosenNetwork,
@@ -142,7 +142,10 @@ export async function withNet<T>(
   const gpu = await requestGpu(flags, io);
   try {
     const { architecture, loaded, labels } = chosen;
-    return await work(Net.load(gpu, architecture, loaded.weights, { labels }), gpu);
+    return await work(
+      Net.load(gpu, architecture, loaded.weights, { labels, storage: flags.storage }),
+      gpu,
+    );
   } finally {
     gpu.destroy();
   }
@@ -166,6 +169,11 @@ async function requestGpu(flags: NetworkFlags, io: Io): Promise<Gpu> {
     const found = gpu.adapterName;
     gpu.destroy();
     throw new UsageError(`--adapter software: there is none on this machine (found ${found})`);
+  }
+  if (flags.storage === 'f16' && !gpu.caps.features.has('shader-f16')) {
+    const found = gpu.adapterName;
+    gpu.destroy();
+    throw new UsageError(`--storage f16: the adapter has no shader-f16 (${found}): use f32`);
   }
   return gpu;
 }

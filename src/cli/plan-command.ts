@@ -1,8 +1,16 @@
 import { Command, Option } from 'commander';
-import { type Caps, coreCaps } from '../gpu/caps.js';
+import type { Caps } from '../gpu/caps.js';
 import { memoryTable, planTable } from '../gpu/plan-table.js';
+import type { Storage } from '../gpu/tensor.js';
 import { Net } from '../net/net.js';
-import { count, inputSide, inputSizeOption, jsonOption, networkOption } from './flags.js';
+import {
+  count,
+  inputSide,
+  inputSizeOption,
+  jsonOption,
+  networkOption,
+  storageOption,
+} from './flags.js';
 import { type Io, json, table } from './io.js';
 
 interface PlanFlags {
@@ -11,6 +19,7 @@ interface PlanFlags {
   readonly inputSize?: number;
   readonly backwardTo?: string;
   readonly adapter: Caps['kind'];
+  readonly storage: Storage;
   readonly json?: boolean;
 }
 
@@ -27,12 +36,14 @@ export function planCommand(io: Io): Command {
         .choices(['gpu', 'software'])
         .default('gpu'),
     )
+    .addOption(storageOption())
     .addOption(jsonOption())
     .action((flags: PlanFlags) => {
-      const net = Net.describe(flags.network ?? 'toy_vgg');
+      const { storage } = flags;
+      const net = Net.describe(flags.network ?? 'toy_vgg', undefined, { storage });
       const side = inputSide(net, flags);
       const plan = net.plan(flags.batch, {
-        caps: { ...coreCaps, kind: flags.adapter },
+        caps: { ...net.caps, kind: flags.adapter },
         inputSize: [side, side],
         ...(flags.backwardTo !== undefined && { backwardTo: [flags.backwardTo] }),
       });
@@ -40,7 +51,7 @@ export function planCommand(io: Io): Command {
         const steps = plan.steps.map(({ part, kernel, variant, results, flops, bytes }) => ({
           ...{ part, kernel, variant, results, flops, bytes },
         }));
-        io.stdout.write(json({ network: net.name, batch: flags.batch, ...plan, steps }));
+        io.stdout.write(json({ network: net.name, storage, batch: flags.batch, ...plan, steps }));
         return;
       }
       io.stdout.write(`${table(planTable(plan))}\n${table(memoryTable(plan))}`);

@@ -150,8 +150,9 @@ export async function sanity(
         sources.set(name, reinitialised(name, shape, seed));
       }
     }
-    const { classes, labels, preprocessing } = net;
-    const random = Net.from(gpu, net.architecture, sources, { classes, labels, preprocessing });
+    const { classes, labels, preprocessing, storage } = net;
+    const options = { classes, labels, preprocessing, storage };
+    const random = Net.from(gpu, net.architecture, sources, options);
     try {
       const maps = await mapsBy(random);
       const images = Array.from({ length: count }, (_, n) =>

@@ -12,8 +12,24 @@ export interface Caps {
   readonly kind: 'software' | 'gpu';
   readonly features: ReadonlySet<string>;
   readonly limits: CapsLimits;
+  /** Products of matrices that a subgroup makes, where the device has the feature {@link subgroupMatrix}. */
+  readonly matrices?: readonly MatrixShape[];
   /** Measured choices of variants, which go before a kernel's own order: the same table, the same plans. */
   readonly choices?: Choices | undefined;
+}
+
+/** The experimental feature of Chromium and Dawn by which the invocations of a subgroup multiply matrices together. */
+export const subgroupMatrix = 'chromium-experimental-subgroup-matrix';
+
+/** [M,K] times [K,N], as `GPUAdapterInfo.subgroupMatrixConfigs` lists it. */
+export interface MatrixShape {
+  readonly M: number;
+  readonly N: number;
+  readonly K: number;
+  /** Of the factors: `f16`, `f32`, ... */
+  readonly componentType: string;
+  /** Of the sums. */
+  readonly resultComponentType: string;
 }
 
 export interface CapsLimits {
@@ -50,8 +66,18 @@ export function capsOf(device: GPUDevice, info: GPUAdapterInfo | undefined): Cap
     features: new Set(device.features),
     limits,
     choices: shippedFor(info),
+    ...(device.features.has(subgroupMatrix) && { matrices: matricesOf(info) }),
   };
 }
+
+const matricesOf = (info: GPUAdapterInfo | undefined): readonly MatrixShape[] => {
+  const { subgroupMatrixConfigs = [] } = (info ?? {}) as {
+    subgroupMatrixConfigs?: Iterable<MatrixShape>;
+  };
+  return [...subgroupMatrixConfigs].map(({ M, N, K, componentType, resultComponentType }) => ({
+    ...{ M, N, K, componentType, resultComponentType },
+  }));
+};
 
 const shippedFor = (info: GPUAdapterInfo | undefined): Choices | undefined =>
   info && shippedChoices[`${info.vendor} ${info.architecture}`.toLowerCase()];

@@ -1,8 +1,9 @@
 import { platformGpu, restUntil } from '#platform';
 import { DeviceError } from '../errors.js';
-import { type Caps, capsOf, coreLimits } from './caps.js';
+import { type Caps, capsOf, coreLimits, subgroupMatrix } from './caps.js';
+import { fromHalf, toHalf, wholeWords } from './half.js';
 import { Pipelines } from './pipelines.js';
-import { bytesOf, type Dtype, sizeOf, Tensor } from './tensor.js';
+import { bytesOf, type Dtype, type Storage, sizeOf, Tensor } from './tensor.js';
 import { type TuneMode, Tuner } from './tuner.js';
 import { mapModeRead, usage } from './usage.js';
 
@@ -18,6 +19,11 @@ export interface GpuRequestOptions {
    * folder, in a page in its Cache API; by adapter, driver and version. Default `never`: choices that come with the package, and none are read or written.
    */
   tune?: TuneMode;
+  /**
+   * Asks for the experimental feature `chromium-experimental-subgroup-matrix` where the adapter has it: linear layers are then computed by it, in the shapes that
+   * the adapter lists. Default false. An adopted device that has it uses it.
+   */
+  subgroupMatrix?: boolean;
 }
 
 /** How {@link Gpu.adopt} uses a device. */
@@ -75,9 +81,10 @@ export class Gpu {
       );
     }
     const wanted = options.limits === 'core' ? [] : Object.keys(coreLimits);
+    const features = [...wantedFeatures, ...(options.subgroupMatrix ? [subgroupMatrix] : [])];
     const device = await adapter.requestDevice({
       label: 'webgpu-cam',
-      requiredFeatures: wantedFeatures.filter((f) => adapter.features.has(f)) as GPUFeatureName[],
+      requiredFeatures: features.filter((f) => adapter.features.has(f)) as GPUFeatureName[],
       requiredLimits: Object.fromEntries(
         wanted
           .filter((name) => name !== 'minStorageBufferOffsetAlignment')
@@ -193,20 +200,27 @@ export class Gpu {
     return new Tensor(this, buffer, shape, dtype);
   }
 
-  /** A tensor with these elements (row-major). */
-  tensor(data: Float32Array | Uint32Array, shape: readonly number[], label?: string): Tensor {
+  /** A tensor with these elements (row-major); floats are rounded to `storage`. */
+  tensor(
+    data: Float32Array | Uint32Array,
+    shape: readonly number[],
+    label?: string,
+    storage: Storage = 'f32',
+  ): Tensor {
     if (data.length !== sizeOf(shape)) {
       throw new RangeError(
         `tensor: [${shape}] holds ${sizeOf(shape)} elements, got ${data.length}`,
       );
     }
-    const tensor = this.empty(shape, data instanceof Float32Array ? 'f32' : 'u32', label);
+    const tensor = this.empty(shape, data instanceof Float32Array ? storage : 'u32', label);
     this.write(tensor, data);
     return tensor;
   }
 
-  /** Overwrites a tensor's elements. */
-  write(tensor: Tensor, data: Float32Array | Uint32Array): void {
+  /** Overwrites a tensor's elements; floats are rounded where it holds 16-bit ones. */
+  write(tensor: Tensor, elements: Float32Array | Uint32Array): void {
+    const isHalf = tensor.dtype === 'f16' && elements instanceof Float32Array;
+    const data = isHalf ? wholeWords(toHalf(elements)) : elements;
     for (let at = 0; at < data.byteLength; at += uploadPiece) {
       const piece = Math.min(uploadPiece, data.byteLength - at);
       this.device.queue.writeBuffer(
@@ -244,7 +258,8 @@ export class Gpu {
       await this.guard(mapped!);
       const bytes = staging.getMappedRange();
       return tensors.map((t, i) => {
-        const part = bytes.slice(starts[i], starts[i] + t.size * 4);
+        const part = bytes.slice(starts[i], starts[i] + t.byteLength);
+        if (t.dtype === 'f16') return fromHalf(new Uint16Array(part));
         return t.dtype === 'f32' ? new Float32Array(part) : new Uint32Array(part);
       });
     } finally {

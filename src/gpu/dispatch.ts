@@ -1,5 +1,5 @@
 import type { Caps } from './caps.js';
-import type { Dtype } from './tensor.js';
+import type { Dtype, Storage } from './tensor.js';
 
 /** One tensor a dispatch binds: its place in the bind group is its place in the list. */
 export interface Binding {
@@ -60,8 +60,8 @@ export interface KernelPlan<Results extends string = string> extends DispatchPla
 }
 
 export interface PlanSettings {
-  /** Type of the elements of float tensors in memory; sums are made in f32 all the same. `f16` needs the feature `shader-f16`. Default f32. */
-  readonly storage?: 'f32' | 'f16' | undefined;
+  /** Default f32. */
+  readonly storage?: Storage | undefined;
   readonly caps?: Caps | undefined;
   /** Variant by name; default is the first that suits the device and the sizes. */
   readonly variant?: string | undefined;

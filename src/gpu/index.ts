@@ -1,11 +1,18 @@
-export { type Caps, type CapsLimits, type Choices, coreCaps, coreLimits } from './caps.js';
+export {
+  type Caps,
+  type CapsLimits,
+  type Choices,
+  coreCaps,
+  coreLimits,
+  type MatrixShape,
+} from './caps.js';
 export { Gpu, type GpuAdoptOptions, type GpuRequestOptions } from './device.js';
 export type { Binding, DispatchPlan, KernelPlan, Slot } from './dispatch.js';
 export { Pipelines } from './pipelines.js';
 export { memoryTable, planTable } from './plan-table.js';
 export { type PlannedStep, Recorder, type RunPlan } from './recorder.js';
 export { shapeClass } from './shape-class.js';
-export { type Dtype, Tensor } from './tensor.js';
+export { type Dtype, type Storage, Tensor } from './tensor.js';
 export type { PassTimes } from './timing.js';
 export type { Measurement, TuneMode, Tuner } from './tuner.js';
 export { placeholder, Value } from './value.js';

@@ -3,7 +3,8 @@ import { type Layout, layOut } from './arena.js';
 import type { Caps } from './caps.js';
 import type { Gpu } from './device.js';
 import type { KernelPlan, PlanSettings, ReadsOf, Recordable, Slot } from './dispatch.js';
-import { bytesOf, type Dtype, sizeOf, type Tensor } from './tensor.js';
+import { toHalf, wholeWords } from './half.js';
+import { bytesOf, type Dtype, type Storage, sizeOf, type Tensor } from './tensor.js';
 import { PassTimer, type PassTimes } from './timing.js';
 import type { Tunable } from './tuner.js';
 import { usage } from './usage.js';
@@ -14,7 +15,7 @@ type IsUnion<T, U = T> = T extends unknown ? ([U] extends [T] ? false : true) : 
 export type Recorded<Results extends string> =
   IsUnion<Results> extends true ? Readonly<Record<Results, Value>> : Value;
 
-/** Recorded values are f32: 16-bit storage is for hosts' own buffers. */
+/** How values are stored is not a dispatch's own choice: see {@link Recorder.storing}. */
 export interface RecordSettings extends Omit<PlanSettings, 'storage'> {
   /** Write the (single) result into this value instead of a new one: for kernels that fill a part of it. */
   readonly into?: Value | undefined;
@@ -127,9 +128,11 @@ export class Recorder {
         .filter(([, t]) => t !== undefined)
         .map(([name, t]) => [name, this.value(t!)]),
     ) as ReadsOf<Reads, Value>;
+    const storage = this.#storage;
     const plan = kernel.plan(values, options, {
       caps: settings.caps ?? this.caps,
       variant: settings.variant,
+      storage,
     });
     const results = {} as Record<Results, Value>;
     for (const name of kernel.resultNames) {
@@ -140,9 +143,11 @@ export class Recorder {
       }
       results[name] = into ?? computed(shape, dtype);
     }
+    checkTypes(plan, { ...values, ...results });
     const caps = settings.caps ?? this.caps;
     // Only what will be tuned needs to be planned again: recordings of thousands of steps keep no more than they must.
-    const isTuned = this.#isTuned && !settings.caps && settings.variant === undefined;
+    const isTuned =
+      this.#isTuned && !settings.caps && settings.variant === undefined && storage === 'f32';
     const { candidates } = kernel;
     this.#steps.push({
       plan,
@@ -173,6 +178,27 @@ export class Recorder {
     }
   }
 
+  #storage: Storage = 'f32';
+
+  /** How floats are stored that are recorded now: see {@link storing}. */
+  get storage(): Storage {
+    return this.#storage;
+  }
+
+  /**
+   * Records with float values stored so: what kernels read and write, blank values, constants. Outside it is `f32`. A kernel that is given a value stored
+   * otherwise is a ShapeError: `narrow` and `widen` make one from the other.
+   */
+  storing<T>(storage: Storage, record: () => T): T {
+    const before = this.#storage;
+    this.#storage = storage;
+    try {
+      return record();
+    } finally {
+      this.#storage = before;
+    }
+  }
+
   #cut: Cut | undefined;
 
   /**
@@ -187,7 +213,7 @@ export class Recorder {
   }
 
   /** A value with no elements yet, to be filled by kernels through `into`. */
-  blank(shape: readonly number[], dtype: Dtype = 'f32'): Value {
+  blank(shape: readonly number[], dtype: Dtype = this.#storage): Value {
     return computed(shape, dtype);
   }
 
@@ -197,6 +223,10 @@ export class Recorder {
       throw new ShapeError(
         `constant: [${shape}] holds ${sizeOf(shape)} elements, got ${data.length}`,
       );
+    }
+    if (data instanceof Float32Array && this.#storage === 'f16') {
+      const bits = wholeWords(toHalf(data));
+      return new Value(shape, 'f16', { kind: 'constant', bytes: 2 * data.length, data: bits });
     }
     const dtype = data instanceof Float32Array ? 'f32' : 'u32';
     return new Value(shape, dtype, { kind: 'constant', bytes: data.byteLength, data });
@@ -466,6 +496,21 @@ export class Recorder {
 
 function computed(shape: readonly number[], dtype: Dtype): Value {
   return new Value(shape, dtype, { kind: 'computed', bytes: sizeOf(shape) * bytesOf(dtype) });
+}
+
+/** Throws where a kernel that was planned for one element type is given another. */
+function checkTypes(
+  { kernel, bindings }: KernelPlan,
+  given: Readonly<Record<string, Value | undefined>>,
+): void {
+  for (const { name, dtype } of bindings) {
+    const value = given[name];
+    if (value && bytesOf(value.dtype) !== bytesOf(dtype)) {
+      throw new ShapeError(
+        `${kernel}: ${name} [${value.shape}] is stored as ${value.dtype}, should be ${dtype}: see Recorder.storing`,
+      );
+    }
+  }
 }
 
 /** Throws where a blank value is read, or asked for, that no step has filled. */

@@ -3,6 +3,9 @@ import type { Gpu } from './device.js';
 /** Element type of a tensor. All are 4 bytes wide but `f16`. */
 export type Dtype = 'f32' | 'f16' | 'u32' | 'i32';
 
+/** Type of the elements of float tensors in memory; sums are made in f32 all the same. `f16` needs the feature `shader-f16`. */
+export type Storage = 'f32' | 'f16';
+
 /** Bytes one element takes. */
 export const bytesOf = (dtype: Dtype): number => (dtype === 'f16' ? 2 : 4);
 

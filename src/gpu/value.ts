@@ -35,7 +35,12 @@ export class Value {
 /** Where a value's elements come from. */
 export type ValueRoot =
   | { readonly kind: 'computed'; readonly bytes: number }
-  | { readonly kind: 'constant'; readonly bytes: number; readonly data: Float32Array | Uint32Array }
+  | {
+      readonly kind: 'constant';
+      readonly bytes: number;
+      /** Whole words. */
+      readonly data: Float32Array | Uint32Array | Uint16Array;
+    }
   | { readonly kind: 'tensor'; readonly bytes: number; readonly tensor: Tensor }
   /** Stands for a tensor that will come from outside: a recording with it can be planned, not run. */
   | { readonly kind: 'placeholder'; readonly bytes: number };

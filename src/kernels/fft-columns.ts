@@ -13,6 +13,7 @@ export const fftColumns = kernel({
   name: 'fftColumns',
   reads: { x: 'N H V 2', t: 'TH 2' },
   results: { y: 'N H V 2' },
+  dtypes: { x: 'f32', t: 'f32', y: 'f32' },
   derive: ({ H, V, TH }, { inverse = false }: { readonly inverse?: boolean }) => ({
     ...fftConstants('fftColumns', H, TH),
     W: V,
@@ -40,6 +41,7 @@ export const fftColumnsFiltered = kernel({
   name: 'fftColumnsFiltered',
   reads: { x: 'N H V 2', t: 'TH 2' },
   results: { y: 'N H V 2' },
+  dtypes: { x: 'f32', t: 'f32', y: 'f32' },
   derive: ({ H, V, TH }, { cutoff, width = V }: LowPassColumns) => {
     fftPlan(width);
     if (width < V) {

@@ -13,6 +13,7 @@ export const fftRowsInverse = kernel({
   name: 'fftRowsInverse',
   reads: { x: 'N H V 2', t: 'TW 2' },
   results: { y: 'N H W' },
+  dtypes: { x: 'f32', t: 'f32' },
   derive: ({ V, TW }, { width = V }: { readonly width?: number }) => {
     if (width < V) {
       throw new ShapeError(

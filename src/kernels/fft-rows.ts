@@ -11,6 +11,7 @@ export const fftRows = kernel({
   name: 'fftRows',
   reads: { x: 'N H W', t: 'TW 2' },
   results: { y: 'N H V 2' },
+  dtypes: { t: 'f32', y: 'f32' },
   derive: ({ W, TW }, { columns = W }: { readonly columns?: number }) => {
     if (!Number.isInteger(columns) || columns < 1 || columns > W) {
       throw new ShapeError(

@@ -9,7 +9,7 @@ import {
   type Shaped,
 } from '../gpu/dispatch.js';
 import { shapeClass } from '../gpu/shape-class.js';
-import { bytesOf, type Dtype, sizeOf } from '../gpu/tensor.js';
+import { bytesOf, type Dtype, type Storage, sizeOf } from '../gpu/tensor.js';
 
 /** Sizes by letter (`N`, `C`, ...) and derived constants by name. */
 export type Sizes = Readonly<Record<string, number>>;
@@ -21,8 +21,8 @@ export interface Variant {
   readonly code: string;
   /** Adapters it is made for; without it, any. A plan never picks a variant made for another kind by itself. */
   readonly on?: 'software' | 'gpu';
-  /** Whether the device can run it. */
-  readonly needs?: (caps: Caps) => boolean;
+  /** Whether the device can run it, on elements stored so. */
+  readonly needs?: (caps: Caps, storage: Storage) => boolean;
   /** Whether it can compute these sizes. */
   readonly fits?: (sizes: Sizes) => boolean;
   /** Whether it is worth taking by itself for these sizes; a variant asked for by name is taken all the same. */
@@ -63,7 +63,12 @@ export interface Kernel<
 > extends Recordable<Reads, Results, Options> {
   readonly spec: KernelSpec<Reads, Results, Options>;
   /** Names of the variants that can compute these shapes on such a device, the automatic choice not necessarily first. */
-  variantsFor(reads: ReadsOf<Reads, Shaped>, options?: Options, caps?: Caps): string[];
+  variantsFor(
+    reads: ReadsOf<Reads, Shaped>,
+    options?: Options,
+    caps?: Caps,
+    storage?: Storage,
+  ): string[];
 }
 
 /** Any kernel, for places that do not care which. */
@@ -137,7 +142,7 @@ export function kernel<Reads extends string, Results extends string, Options = o
       }
     }
 
-    const { variant, name, setting } = pick(spec, sizes, caps, settings.variant);
+    const { variant, name, setting } = pick(spec, sizes, caps, storage, settings.variant);
     const tuning = variant.tunings?.(sizes, caps)[setting] ?? variant.tuning?.(sizes, caps);
     const tuned = { ...sizes, ...tuning };
     const groups = variant.groups(tuned);
@@ -162,8 +167,8 @@ export function kernel<Reads extends string, Results extends string, Options = o
     spec,
     resultNames,
     plan,
-    variantsFor: (reads, options, caps = coreCaps) =>
-      waysOf(spec.variants, sizesOf(reads, options), caps).map((way) => way.name),
+    variantsFor: (reads, options, caps = coreCaps, storage = 'f32') =>
+      waysOf(spec.variants, sizesOf(reads, options), caps, storage).map((way) => way.name),
     candidates: (reads, options, settings = {}) => {
       const first = plan(reads, options, settings);
       if (spec.variants.length === 1 && !spec.variants[0].tunings) return [first];
@@ -173,7 +178,7 @@ export function kernel<Reads extends string, Results extends string, Options = o
       const isLong = (variant: Variant) =>
         (variant === spec.variants[spec.variants.length - 1] && flops >= mostNaiveFlops) ||
         (!(variant.pays?.(sizes) ?? true) && caps.kind === 'software' && flops >= mostUnpaidFlops);
-      const others = waysOf(spec.variants, sizes, caps).filter(
+      const others = waysOf(spec.variants, sizes, caps, settings.storage).filter(
         ({ variant, name }) =>
           name !== first.variant &&
           isFor(variant, caps) &&
@@ -263,9 +268,14 @@ interface Way {
 }
 
 /** Every way to compute these sizes on such a device, best first. */
-function waysOf(variants: readonly Variant[], sizes: Sizes, caps: Caps): Way[] {
+function waysOf(
+  variants: readonly Variant[],
+  sizes: Sizes,
+  caps: Caps,
+  storage: Storage = 'f32',
+): Way[] {
   return variants
-    .filter((v) => (v.needs?.(caps) ?? true) && (v.fits?.(sizes) ?? true))
+    .filter((v) => (v.needs?.(caps, storage) ?? true) && (v.fits?.(sizes) ?? true))
     .flatMap((variant) =>
       (variant.tunings?.(sizes, caps) ?? [{}]).map((_, setting) => ({
         variant,
@@ -287,9 +297,10 @@ function pick<R extends string, Y extends string, O>(
   spec: KernelSpec<R, Y, O>,
   sizes: Sizes,
   caps: Caps,
+  storage: Storage,
   wanted: string | undefined,
 ): Way {
-  const ways = waysOf(spec.variants, sizes, caps);
+  const ways = waysOf(spec.variants, sizes, caps, storage);
   if (wanted !== undefined) {
     const named = ways.find(({ name }) => name === wanted);
     if (named) return named;

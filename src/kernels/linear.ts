@@ -3,12 +3,15 @@ import block from '../../shaders/matmul/linear-block.wgsl';
 import blockScalar from '../../shaders/matmul/linear-block-scalar.wgsl';
 import gemv from '../../shaders/matmul/linear-gemv.wgsl';
 import gemvSubgroup from '../../shaders/matmul/linear-gemv-subgroup.wgsl';
+import matrix from '../../shaders/matmul/linear-matrix.wgsl';
 import quad from '../../shaders/matmul/linear-quad.wgsl';
 import splitk from '../../shaders/matmul/linear-splitk.wgsl';
 import thin from '../../shaders/matmul/linear-thin.wgsl';
 import tile from '../../shaders/matmul/linear-tile.wgsl';
+import type { MatrixShape } from '../gpu/caps.js';
+import type { Storage } from '../gpu/tensor.js';
 import { channelSlice, type SliceOptions } from './conv-shape.js';
-import { type Activation, activationCode, groupsFor, kernel } from './kernel.js';
+import { type Activation, activationCode, groupsFor, kernel, type Variant } from './kernel.js';
 
 /** `k0` and `kTotal` are for writing a part of y's columns: for a weight split over several bindings. */
 export interface LinearOptions extends SliceOptions {
@@ -57,6 +60,7 @@ export const linear = kernel({
       pays: ({ N, K, C }) => N <= 64 && C >= 512 && squares(N, K) < 256,
       groups: ({ N, K }) => groupsFor(K, 32) * groupsFor(N, 16),
     },
+    ...[16, 8].map((side) => matrixVariant(side)),
     {
       name: 'block',
       code: block,
@@ -96,6 +100,23 @@ export const linear = kernel({
     { name: 'naive', code: naive, groups: ({ N, K }) => groupsFor(N * K, 64) },
   ],
 });
+
+/** By products of matrices of side x side within a subgroup, in f32 sums, where the device lists that shape. */
+function matrixVariant(side: number): Variant {
+  const isSuch = ({ M, N, K, componentType, resultComponentType }: MatrixShape, from: Storage) =>
+    [M, N, K].every((size) => size === side) &&
+    componentType === from &&
+    resultComponentType === 'f32';
+  return {
+    name: `matrix-${side}`,
+    code: matrix.replace('const SIDE = 8u;', `const SIDE = ${side}u;`),
+    on: 'gpu',
+    needs: ({ features, matrices = [] }, storage) =>
+      features.has('subgroups') && matrices.some((shape) => isSuch(shape, storage)),
+    pays: ({ N }) => N >= 16,
+    groups: ({ N, K }) => squares(N, K),
+  };
+}
 
 /** Tiles of 64 rows x 64 columns. */
 const squares = (rows: number, columns: number): number =>

@@ -15,6 +15,7 @@ export const normalizeRows = kernel({
   name: 'normalizeRows',
   reads: { x: 'N C', range: 'N 4' },
   results: { y: 'N C' },
+  dtypes: { range: 'f32' },
   derive: (_sizes, { signed = false }: NormalizeOptions) => ({ SIGNED: signed ? 1 : 0 }),
   flops: ({ N, C }) => 3 * N * C,
   variants: [{ name: 'direct', code: direct, groups: ({ N, C }) => groupsFor(N * C, 64) }],

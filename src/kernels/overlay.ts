@@ -12,7 +12,7 @@ export const overlay = kernel({
   name: 'overlay',
   reads: { photo: 'H W', map: 'P Q', m: '12', colours: '256', alpha: '1' },
   results: { y: 'H W' },
-  dtypes: { photo: 'u32', colours: 'u32', y: 'u32' },
+  dtypes: { photo: 'u32', colours: 'u32', y: 'u32', m: 'f32', alpha: 'f32' },
   flops: ({ H, W }) => 30 * H * W,
   variants: [{ name: 'direct', code: direct, groups: ({ H, W }) => groupsFor(H * W, 64) }],
 });

@@ -18,6 +18,7 @@ export const quickshiftDensity = kernel({
   name: 'quickshiftDensity',
   reads: { lab: 'N 3 H W' },
   results: { y: 'N H W' },
+  dtypes: { y: 'f32' },
   derive: (_, options: QuickshiftDensityOptions) => quickshiftWindow('quickshiftDensity', options),
   flops: ({ N, H, W, RADIUS }) => 15 * N * H * W * (2 * RADIUS + 1) ** 2,
   variants: [{ name: 'direct', code: direct, groups: ({ N, H, W }) => groupsFor(N * H * W, 64) }],

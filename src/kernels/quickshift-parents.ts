@@ -19,7 +19,7 @@ export const quickshiftParents = kernel({
   name: 'quickshiftParents',
   reads: { lab: 'N 3 H W', density: 'N H W' },
   results: { y: 'N H W' },
-  dtypes: { y: 'u32' },
+  dtypes: { y: 'u32', density: 'f32' },
   derive: (_, { maxDist, ...window }: QuickshiftParentsOptions) => {
     if (!(maxDist > 0)) {
       throw new ShapeError(`quickshiftParents: maxDist is ${maxDist}, should be above 0`);

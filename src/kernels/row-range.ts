@@ -10,6 +10,7 @@ export const rowRange = kernel({
   name: 'rowRange',
   reads: { x: 'N C' },
   results: { range: 'N 4' },
+  dtypes: { range: 'f32' },
   flops: ({ N, C }) => 2 * N * C,
   variants: rowVariants(tree),
 });

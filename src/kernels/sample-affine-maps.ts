@@ -23,6 +23,7 @@ export const sampleAffineMaps = kernel({
   name: 'sampleAffineMaps',
   reads: { x: 'B C H W', m: 'N 12' },
   results: { y: 'N C P Q' },
+  dtypes: { m: 'f32' },
   derive: ({ B, N }, { outputSize, filter, clip }: SampleAffineMapsOptions) => {
     const [P, Q] = sidesOf('sampleAffineMaps', 'outputSize', outputSize);
     if (N % B !== 0) {

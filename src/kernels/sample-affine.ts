@@ -41,7 +41,7 @@ export const sampleAffine = kernel({
   name: 'sampleAffine',
   reads: { photo: 'H W', m: 'N 12' },
   results: { y: 'NT 3 P Q' },
-  dtypes: { photo: 'u32' },
+  dtypes: { photo: 'u32', m: 'f32' },
   derive: ({ N }, options: SampleAffineOptions) => {
     const [P, Q] = sidesOf('sampleAffine', 'outputSize', options.outputSize);
     const { n0 = 0, nTotal = N, mean = imageNet.mean, std = imageNet.std } = options;

@@ -25,7 +25,7 @@ export const slicAssign = kernel({
   name: 'slicAssign',
   reads: { lab: 'N 3 H W', centres: 'N S 5' },
   results: { y: 'N H W' },
-  dtypes: { y: 'u32' },
+  dtypes: { y: 'u32', centres: 'f32' },
   derive: (sizes, { compactness, ...grid }: SlicAssignOptions) => {
     if (!(compactness > 0 && compactness < Number.POSITIVE_INFINITY)) {
       throw new ShapeError(`slicAssign: compactness is ${compactness}, should be above 0`);

@@ -15,7 +15,7 @@ export const slicUpdate = kernel({
   name: 'slicUpdate',
   reads: { lab: 'N 3 H W', 'labels?': 'N H W', 'centres?': 'N S 5' },
   results: { y: 'N S 5' },
-  dtypes: { labels: 'u32' },
+  dtypes: { labels: 'u32', centres: 'f32', y: 'f32' },
   derive: (sizes, grid: SlicGrid) => {
     if (sizes.HAS_LABELS !== sizes.HAS_CENTRES) {
       throw new ShapeError(

@@ -5,6 +5,7 @@ import { rescaleMaxPool2d } from '../kernels/rescale-max-pool2d.js';
 import { rescaleRelu } from '../kernels/rescale-relu.js';
 import type { Graph, Node } from './graph.js';
 import { any, derivative, kind, type Rule, type RuleSet } from './rules.js';
+import { checkPrecise } from './sharing.js';
 import type { Trace } from './trace.js';
 
 /**
@@ -18,11 +19,13 @@ import type { Trace } from './trace.js';
  *
  * @param reference forward pass of the reference, of as many images, on the same recorder
  * @param pooling whether max-pooling follows the rule (default) or passes on its gradient, over which the sum does not hold
+ * @throws LayerError for 16-bit values
  */
 export function deepLift(
   reference: Trace,
   { pooling = 'rescale' }: { readonly pooling?: 'rescale' | 'gradient' } = {},
 ): RuleSet {
+  checkPrecise(reference, 'DeepLIFT: divides differences of values that are nearly the same');
   const inputs = (trace: Trace, { inputs: [name] }: Node) => ({
     x: trace.value(name),
     x0: reference.value(name),

@@ -21,7 +21,7 @@ export interface MaskSource {
   readonly asked?: { readonly order: Value; readonly count: Value };
 }
 
-/** What is masked: images [N,3,H,W], and what shows where a mask is 0 (black without). */
+/** What is masked: images [N,3,H,W], and what shows where a mask is 0 (black without). Stored as the network stores its values, as fields are. */
 export interface Maskable {
   readonly x: Value;
   readonly canvas?: Value | undefined;
@@ -74,7 +74,8 @@ export class MaskedInput {
     const [N, , H, W] = what.x.shape;
     const isWhole = masks.field?.shape[1] === H && masks.field.shape[2] === W;
     if (!isWhole && recorder.caps.kind === 'software') {
-      this.#expanded = masksAtFullSize(recorder, masks, [H, W], place, N);
+      const expand = () => masksAtFullSize(recorder, masks, [H, W], place, N);
+      this.#expanded = recorder.storing(what.x.dtype === 'f16' ? 'f16' : 'f32', expand);
       this.#masks = { kind: 'maps', count: place.count, field: this.#expanded };
       this.#at = recorder.constant(masksAt(place.image, 0));
     } else {

@@ -1,8 +1,8 @@
-import { ShapeError, WeightsError } from '../errors.js';
+import { DeviceError, ShapeError, WeightsError } from '../errors.js';
 import { type Caps, coreCaps } from '../gpu/caps.js';
 import type { Gpu } from '../gpu/device.js';
 import { Recorder, type RunPlan } from '../gpu/recorder.js';
-import type { Tensor } from '../gpu/tensor.js';
+import type { Storage, Tensor } from '../gpu/tensor.js';
 import { placeholder, type Value } from '../gpu/value.js';
 import type { Architecture, Preprocessing } from './architecture.js';
 import { fittingNetworks, fitWeights } from './fit.js';
@@ -43,6 +43,11 @@ export interface NetOptions {
   /** Names of the classes; default those in the weights file's metadata, if any. */
   readonly labels?: readonly string[];
   readonly preprocessing?: Preprocessing;
+  /**
+   * How weights and the values between layers are stored: `f16` takes half the bytes, on devices with the feature `shader-f16`. Sums are made in f32, and
+   * what goes in or comes out (images, logits, activations, gradients, maps) is f32. Default f32.
+   */
+  readonly storage?: Storage;
 }
 
 /** A network: an architecture with a number of classes, its weights, and the GPU they are on. */
@@ -50,6 +55,8 @@ export class Net {
   readonly graph: Graph;
   readonly params: Params | undefined;
   readonly preprocessing: Preprocessing;
+  /** How its weights and values are stored. */
+  readonly storage: Storage;
 
   private constructor(
     readonly architecture: Architecture,
@@ -57,18 +64,25 @@ export class Net {
     readonly labels: readonly string[] | undefined,
     readonly gpu: Gpu | undefined,
     sources: ReadonlyMap<string, ParamSource> | undefined,
-    preprocessing: Preprocessing = architecture.preprocessing,
+    { preprocessing = architecture.preprocessing, storage = 'f32' }: NetOptions = {},
   ) {
+    if (gpu && storage === 'f16' && !gpu.caps.features.has('shader-f16')) {
+      throw new DeviceError(
+        `${architecture.name}: storage f16 needs the feature shader-f16, which ${gpu.adapterName} does not offer: load the network with storage f32`,
+      );
+    }
     this.graph = architecture.build(classes);
-    this.params = gpu && sources && new Params(gpu, sources);
+    this.params = gpu && sources && new Params(gpu, sources, storage);
     this.preprocessing = preprocessing;
+    this.storage = storage;
   }
 
   /**
    * Checks the weights against the architecture and binds them to the GPU. The number of classes is read off the weights.
    *
    * @param network its name, or an architecture of one's own; default the name in the weights file's metadata, or the one that its tensors fit
-   * @throws WeightsError that lists all missing, extra and misshapen tensors; LayerError for an unknown network.
+   * @throws WeightsError that lists all missing, extra and misshapen tensors; LayerError for an unknown network; DeviceError for 16-bit storage
+   * on a device without `shader-f16`.
    */
   static load(
     gpu: Gpu,
@@ -87,7 +101,7 @@ export class Net {
     const named = typeof wanted === 'string' ? networkNamed(wanted) : wanted;
     const { architecture, classes, sources } = fitWeights(named, parsed);
     const labels = options.labels ?? labelsFrom(parsed.metadata.labels);
-    return new Net(architecture, classes, labels, gpu, sources, options.preprocessing);
+    return new Net(architecture, classes, labels, gpu, sources, options);
   }
 
   /** Binds parameters that come from anywhere (name -> shape and values). */
@@ -97,14 +111,25 @@ export class Net {
     sources: ReadonlyMap<string, ParamSource>,
     options: NetOptions & { classes?: number } = {},
   ): Net {
-    const { classes = architecture.classes, labels, preprocessing } = options;
-    return new Net(architecture, classes, labels, gpu, sources, preprocessing);
+    const { classes = architecture.classes, labels } = options;
+    return new Net(architecture, classes, labels, gpu, sources, options);
   }
 
   /** The network without weights: it can be planned and listed, not run. */
-  static describe(network: string | Architecture, classes?: number): Net {
+  static describe(
+    network: string | Architecture,
+    classes?: number,
+    options: Pick<NetOptions, 'storage'> = {},
+  ): Net {
     const architecture = typeof network === 'string' ? networkNamed(network) : network;
-    return new Net(architecture, classes ?? architecture.classes, undefined, undefined, undefined);
+    const all = classes ?? architecture.classes;
+    return new Net(architecture, all, undefined, undefined, undefined, options);
+  }
+
+  /** What it is planned for unless told otherwise: the device it is on, else core limits and no feature but what its storage needs. */
+  get caps(): Caps {
+    if (this.gpu) return this.gpu.caps;
+    return this.storage === 'f32' ? coreCaps : { ...coreCaps, features: new Set(['shader-f16']) };
   }
 
   get name(): string {
@@ -155,12 +180,14 @@ export class Net {
         );
       }
     }
-    return new Trace(this.graph, recorder, recorder.gpu && this.params, values, options);
+    const { storage } = this;
+    const params = recorder.gpu && this.params;
+    return new Trace(this.graph, recorder, params, values, { ...options, storage });
   }
 
   /** What a forward (and backward) pass of a batch costs, without running it or touching a device. */
   plan(batch = 1, options: PlanOptions = {}): RunPlan {
-    const recorder = new Recorder(options.caps ?? this.gpu?.caps ?? coreCaps);
+    const recorder = new Recorder(options.caps ?? this.caps);
     const [height, width] = options.inputSize ?? this.inputSize;
     const { taps = [], backwardTo = [], rules = gradient } = options;
     const trace = this.trace(recorder, placeholder([batch, 3, height, width]), {
@@ -177,7 +204,8 @@ export class Net {
 
   /** Every node with the shape of its output. */
   layers(inputSize: InputSize = this.inputSize): LayerInfo[] {
-    const trace = this.trace(new Recorder(coreCaps), placeholder([1, 3, ...inputSize]));
+    const recorder = new Recorder({ ...coreCaps, features: this.caps.features });
+    const trace = this.trace(recorder, placeholder([1, 3, ...inputSize]));
     return this.graph.nodes.map((node) => {
       const { shape } = trace.value(node.name);
       const isMaps = node.kind !== 'input' && trace.maps(node.name) !== undefined;

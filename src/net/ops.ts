@@ -17,7 +17,7 @@ import { batchNorm2d } from '../kernels/batch-norm2d.js';
 import { batchNorm2dBackward } from '../kernels/batch-norm2d-backward.js';
 import { channelSlice } from '../kernels/channel-slice.js';
 import { concat } from '../kernels/concat.js';
-import { pair } from '../kernels/conv-shape.js';
+import { type ConvOptions, pair } from '../kernels/conv-shape.js';
 import { conv2d } from '../kernels/conv2d.js';
 import { conv2dBackwardInput } from '../kernels/conv2d-backward-input.js';
 import { gelu } from '../kernels/gelu.js';
@@ -39,7 +39,7 @@ import { softmaxBackward } from '../kernels/softmax-backward.js';
 import { tokenGather } from '../kernels/token-gather.js';
 import { tokenGatherBackward } from '../kernels/token-gather-backward.js';
 import { winogradConv2d } from '../kernels/winograd.js';
-import { winogradTileFor } from '../kernels/winograd-shape.js';
+import { type WinogradTile, winogradTileFor } from '../kernels/winograd-shape.js';
 import { type Node, type OpKind, paramName } from './graph.js';
 import type { Trace } from './trace.js';
 
@@ -87,6 +87,15 @@ export const rowsOf = (x: Value): Value => {
 const scaled = (t: Trace, x: Value, by: number): Value =>
   t.k(mixParts, { x, c: t.recorder.constant(Float32Array.of(by, 0, 0, 0, 0)) });
 
+/** Winograd's tile for a convolution; none where its sums, up to 100 times the terms, would be kept in 16 bits. */
+const tileFor = (
+  t: Trace,
+  x: readonly number[],
+  w: readonly number[],
+  options: ConvOptions,
+): WinogradTile | undefined =>
+  t.storage === 'f16' ? undefined : winogradTileFor(t.recorder.caps, x, w, options);
+
 const lastTwo = (x: Value) => [x.shape[2], x.shape[3]] as const;
 
 /** Nodes that only rename their input. */
@@ -113,7 +122,7 @@ export const ops: { readonly [K in OpKind]: Op<K> } = {
       if (masked) return masked.conv2d({ w: weights.w, b }, options, into?.value);
       const x = t.value(node.inputs[0]);
       const [filters] = node.params.weight;
-      const tile = winogradTileFor(t.recorder.caps, x.shape, node.params.weight, node.options);
+      const tile = tileFor(t, x.shape, node.params.weight, node.options);
       if (!tile) return t.k(conv2d, { x, w: weights.w, b }, options, { into: into?.value });
       const u = weights.filters(tile);
       return winogradConv2d(t.recorder, { x, u, b }, { ...options, tile, filters }, into?.value);
@@ -125,8 +134,7 @@ export const ops: { readonly [K in OpKind]: Op<K> } = {
       // The gradient of such a convolution is one, too, of dy with the filters turned round.
       const pad = pair(node.options.pad ?? 0).map((p) => 2 - p) as [number, number];
       const tile =
-        Math.min(...pad) >= 0 &&
-        winogradTileFor(t.recorder.caps, dy.shape, [C, K, R, S], { ...node.options, pad });
+        Math.min(...pad) >= 0 && tileFor(t, dy.shape, [C, K, R, S], { ...node.options, pad });
       if (!tile) {
         return [t.k(conv2dBackwardInput, { dy, w: weights.w }, { ...node.options, inputSize })];
       }

@@ -1,6 +1,7 @@
 import { WeightsError } from '../errors.js';
 import type { Gpu } from '../gpu/device.js';
-import { sizeOf, type Tensor } from '../gpu/tensor.js';
+import { halfOverflow } from '../gpu/half.js';
+import { type Storage, sizeOf, type Tensor } from '../gpu/tensor.js';
 
 /** A parameter's values, decoded when asked for. */
 export interface ParamSource {
@@ -26,6 +27,8 @@ export class Params {
   constructor(
     readonly gpu: Gpu,
     readonly sources: ReadonlyMap<string, ParamSource>,
+    /** How they are stored on the GPU. */
+    readonly storage: Storage = 'f32',
   ) {}
 
   /** The parameter as one tensor. @throws WeightsError if there is none of that name. */
@@ -35,7 +38,7 @@ export class Params {
 
   /** The parameter in runs of rows, a tensor each. */
   rows(name: string, runs: readonly RowRun[]): readonly Tensor[] {
-    return this.#upload(`${name} in ${runs.length}`, this.#source(name), runs);
+    return this.#upload(`${name} in ${runs.length}`, this.#source(name), runs, name);
   }
 
   /** A tensor computed once from parameters, on the CPU. */
@@ -55,15 +58,21 @@ export class Params {
     return source;
   }
 
-  #upload(key: string, source: ParamSource, runs: readonly RowRun[]): readonly Tensor[] {
+  #upload(
+    key: string,
+    source: ParamSource,
+    runs: readonly RowRun[],
+    name = key,
+  ): readonly Tensor[] {
     let tensors = this.#tensors.get(key);
     if (!tensors) {
       const data = source.read();
+      if (this.storage === 'f16') checkHalves(name, data);
       const [total, ...rest] = source.shape;
       const width = data.length / total;
       tensors = runs.map(({ first, count }) => {
         const part = data.subarray(first * width, (first + count) * width);
-        return this.gpu.tensor(part, [count, ...rest], key);
+        return this.gpu.tensor(part, [count, ...rest], key, this.storage);
       });
       this.#tensors.set(key, tensors);
     }
@@ -83,10 +92,20 @@ export class Params {
   }
 }
 
-/** Splits a shape's rows into as few equal runs of at most `maxBytes` of float32 as will do. */
-export function rowRuns(shape: readonly number[], maxBytes: number): RowRun[] {
+/** @throws WeightsError for what float16 does not hold. */
+function checkHalves(name: string, data: Float32Array): void {
+  const over = data.find((v) => Math.abs(v) >= halfOverflow);
+  if (over !== undefined) {
+    throw new WeightsError(
+      `${name}: has an element ${over}, 16-bit storage ends at 65504: load the network with storage f32`,
+    );
+  }
+}
+
+/** Splits a shape's rows into as few equal runs of at most `maxBytes` as will do. */
+export function rowRuns(shape: readonly number[], maxBytes: number, bytesPerElement = 4): RowRun[] {
   const total = shape[0];
-  const rowBytes = (sizeOf(shape) / total) * 4;
+  const rowBytes = (sizeOf(shape) / total) * bytesPerElement;
   const parts = Math.ceil(total / Math.max(1, Math.floor(maxBytes / rowBytes)));
   const most = Math.ceil(total / parts);
   return Array.from({ length: Math.ceil(total / most) }, (_, i) => ({

@@ -53,7 +53,7 @@ export interface Share {
   readonly terms: readonly Term[];
 }
 
-/** R / z, stabilised. */
+/** R / z, stabilised. @throws LayerError for 16-bit values, whose ratios of small numbers would be noise. */
 export function shareOf(
   trace: Trace,
   r: Value,
@@ -61,8 +61,15 @@ export function shareOf(
   { weight = 1, sign, epsilon = stabiliser }: Omit<Share, 'terms'> & { epsilon?: number } = {},
   gate?: Value,
 ): Value {
+  checkPrecise(trace, 'LRP: relevance is divided by sums that nearly cancel');
   const c = trace.recorder.constant(Float32Array.of(weight, epsilon));
   return trace.k(relevanceShare, { r, z, c, gate: sign && gate }, { sign });
+}
+
+/** @throws LayerError for a pass of 16-bit values. */
+export function checkPrecise({ storage }: Trace, why: string): void {
+  if (storage === 'f32') return;
+  throw new LayerError(`${why}, 16 bits do not do: load the network with storage f32`);
 }
 
 /** The rule that shares relevance in proportion to contributions x w. */

@@ -1,9 +1,10 @@
 import { LayerError, ShapeError } from '../errors.js';
 import type { Recorder } from '../gpu/recorder.js';
-import type { Tensor } from '../gpu/tensor.js';
+import { bytesOf, type Storage, type Tensor } from '../gpu/tensor.js';
 import { placeholder, type Value } from '../gpu/value.js';
 import { add } from '../kernels/add.js';
 import { channelSlice } from '../kernels/channel-slice.js';
+import { rowRange } from '../kernels/row-range.js';
 import { tokensToMaps } from '../kernels/tokens-to-maps.js';
 import { ConvWeights } from './conv-weights.js';
 import { type Graph, type Node, type OpKind, paramName } from './graph.js';
@@ -11,12 +12,15 @@ import { MaskedInput } from './masked-input.js';
 import { type Epilogue, type Op, ops, type Place } from './ops.js';
 import { type Params, rowRuns } from './params.js';
 import { gradient, type RuleSet, ruleFor } from './rules.js';
+import { narrowed, widened } from './seam.js';
 
 export interface TraceOptions {
   /** Nodes whose own output will be asked for: they are not merged into what follows them. */
   readonly taps?: readonly string[];
   /** Nodes a backward pass will go to: what it needs is kept on the way. */
   readonly backwardTo?: readonly string[];
+  /** How the network's values are stored; default f32. Parameters must be stored alike. */
+  readonly storage?: Storage;
 }
 
 type Param = Value | Tensor;
@@ -29,10 +33,17 @@ const standIns = new WeakMap<Graph, Map<string, Value>>();
  *
  * Nodes are recorded when first asked for. A convolution or linear layer takes the batch norm, activation and
  * concatenation that follow it into its own dispatch when nothing else reads it.
+ *
+ * With 16-bit storage all that is recorded for a node, forward and backward, reads and writes 16-bit values. What goes in or comes out (feeds,
+ * {@link value}, {@link output}, {@link backward}'s gradients) has 32 bits all the same, narrowed or widened at the seam.
  */
 export class Trace {
   readonly k: Recorder['k'];
+  readonly storage: Storage;
+  /** Outputs of nodes as they are stored. */
   readonly #values = new Map<string, Value>();
+  /** The same as callers see them, where that differs. */
+  readonly #wide = new Map<string, Value>();
   readonly #masked: MaskedInput | undefined;
   /** Nodes whose result was written straight into a concatenation. */
   readonly #inside = new Map<string, { concat: string; k0: number; k: number }>();
@@ -52,10 +63,11 @@ export class Trace {
     options: TraceOptions = {},
   ) {
     this.k = recorder.k;
+    this.storage = options.storage ?? 'f32';
     for (const [name, value] of Object.entries(feeds)) {
       graph.get(name);
       if (value instanceof MaskedInput) this.#masked = value;
-      else this.#values.set(name, value);
+      else this.#feed(name, value);
     }
     this.#taps = new Set(options.taps);
     for (const name of this.#taps) graph.get(name);
@@ -64,8 +76,18 @@ export class Trace {
     }
   }
 
+  #feed(name: string, value: Value): void {
+    if (this.storage === 'f32') {
+      this.#values.set(name, value);
+      return;
+    }
+    this.#values.set(name, narrowed(this.recorder, value));
+    if (value.dtype !== 'f16') this.#wide.set(name, value);
+  }
+
   /** The network's input. */
   get input(): Value {
+    if (!this.#isInside) return this.value('input');
     const value = this.#values.get('input') ?? this.#masked?.value();
     if (!value)
       throw new LayerError('the forward pass was started behind the input, which is needed');
@@ -84,14 +106,31 @@ export class Trace {
 
   /** A node's output. @throws LayerError if there is no such node. */
   value(name: string): Value {
+    if (this.#isInside) return this.#stored(name);
+    let value = this.#wide.get(name);
+    if (!value) {
+      value = widened(this.recorder, this.#stored(name));
+      this.#wide.set(name, value);
+    }
+    return value;
+  }
+
+  /** Whether values are seen as they are stored: by what is recorded for a node, not by callers. */
+  get #isInside(): boolean {
+    return this.storage === this.recorder.storage;
+  }
+
+  #stored(name: string): Value {
     let value = this.#values.get(name);
     if (!value) {
       const inside = this.#inside.get(name);
       value = inside
-        ? this.k(
-            channelSlice,
-            { x: this.value(inside.concat) },
-            { k0: inside.k0, channels: inside.k },
+        ? this.recorder.storing(this.storage, () =>
+            this.k(
+              channelSlice,
+              { x: this.#stored(inside.concat) },
+              { k0: inside.k0, channels: inside.k },
+            ),
           )
         : this.#emit(this.graph.get(name), {});
       this.#values.set(name, value);
@@ -120,7 +159,12 @@ export class Trace {
       return this.#emit(this.graph.get(before), { ...epilogue, folded: true }, names);
     }
     const op = ops[node.kind] as unknown as Op<K>;
-    return this.recorder.during(names.join(' + '), () => op.forward(this, node, epilogue));
+    return this.#within(names.join(' + '), () => op.forward(this, node, epilogue));
+  }
+
+  /** Records for a node. */
+  #within<T>(part: string, record: () => T): T {
+    return this.recorder.storing(this.storage, () => this.recorder.during(part, record));
   }
 
   /** Whether nothing but its only reader asks for a node's output. */
@@ -145,7 +189,7 @@ export class Trace {
         [name] = this.graph.get(name).inputs;
       }
       if (this.#isFreeLinear(name)) {
-        return this.#emit(this.graph.get(name), { residual: this.value(other) }, names);
+        return this.#emit(this.graph.get(name), { residual: this.#stored(other) }, names);
       }
     }
     return undefined;
@@ -183,7 +227,7 @@ export class Trace {
         value = this.#emit(this.graph.get(input), { into: place });
         this.#inside.set(input, { concat: node.name, k0, k: channels[i] });
       } else {
-        value = copy(this.value(input), place);
+        value = copy(this.#stored(input), place);
       }
       k0 += channels[i];
     });
@@ -203,7 +247,8 @@ export class Trace {
   /** A parameter of a node as a tensor (a stand-in while only planning). */
   param(node: Node, name: string): Param {
     const key = paramName(node, name);
-    return this.params?.tensor(key) ?? this.#standIn(key, node.params[name]);
+    const stored = this.params?.tensor(key) ?? this.#standIn(key, node.params[name]);
+    return this.#isInside ? stored : widened(this.recorder, this.recorder.value(stored));
   }
 
   /** A tensor computed once from parameters on the CPU (a stand-in while only planning). */
@@ -219,10 +264,11 @@ export class Trace {
       known = new Map();
       standIns.set(this.graph, known);
     }
-    let value = known.get(key);
+    const stored = `${key} ${this.storage}`;
+    let value = known.get(stored);
     if (!value) {
-      value = placeholder(shape);
-      known.set(key, value);
+      value = placeholder(shape, this.storage);
+      known.set(stored, value);
     }
     return value;
   }
@@ -235,7 +281,8 @@ export class Trace {
   /** Weight and bias of a linear layer in runs of rows that each fit a binding of the device. */
   rowRuns(node: Node<'linear'>): { first: number; w: Param; b?: Param }[] {
     const { maxStorageBufferBindingSize } = this.recorder.caps.limits;
-    const runs = rowRuns(node.params.weight, maxStorageBufferBindingSize);
+    const bytes = bytesOf(this.storage);
+    const runs = rowRuns(node.params.weight, maxStorageBufferBindingSize, bytes);
     const parts = (param: string): readonly Param[] =>
       this.params?.rows(paramName(node, param), runs) ??
       runs.map(({ first, count }) =>
@@ -257,7 +304,7 @@ export class Trace {
   grid(name: string): readonly [number, number] | undefined {
     const node = this.graph.get(name);
     if (node.kind === 'patchTokens') {
-      const [, , P, Q] = this.value(node.inputs[0]).shape;
+      const [, , P, Q] = this.#stored(node.inputs[0]).shape;
       return [P, Q];
     }
     if (node.kind === 'token' || node.inputs.length === 0) return undefined;
@@ -304,6 +351,9 @@ export class Trace {
   /**
    * Records a backward pass.
    *
+   * With 16-bit storage `dy` is scaled by a power of two for each image and its gradients are scaled back, so that small ones do not vanish: rules must be
+   * homogeneous, twice what comes in twice what goes out.
+   *
    * @param from the node whose output `dy` belongs to
    * @param dy d target / d output of `from`, of its shape
    * @param to nodes whose gradient (or relevance) is wanted
@@ -317,9 +367,9 @@ export class Trace {
     to: readonly string[],
     rules: RuleSet = gradient,
   ): Map<string, Value> {
-    if (dy.size !== this.value(from).size) {
+    if (dy.size !== this.#stored(from).size) {
       throw new ShapeError(
-        `backward: dy [${dy.shape}] should be [${this.value(from).shape}] as ${from}`,
+        `backward: dy [${dy.shape}] should be [${this.#stored(from).shape}] as ${from}`,
       );
     }
     const wanted = new Set<string>();
@@ -330,22 +380,32 @@ export class Trace {
       }
       for (const n of below) wanted.add(n);
     }
-    const grads = new Map<string, Value>([[from, dy]]);
+    const { seed, range } = this.#seed(dy, this.#stored(from).shape[0]);
+    const grads = new Map<string, Value>([[from, seed]]);
     for (const node of [...this.graph.nodes].reverse()) {
       const g = grads.get(node.name);
       const needs = (i: number) => wanted.has(node.inputs[i]);
       if (!g || !node.inputs.some((_, i) => needs(i))) continue;
       const rule = ruleFor(rules, node, this.graph);
-      const dxs = this.recorder.during(`${node.name}, backward`, () =>
+      const dxs = this.#within(`${node.name}, backward`, () =>
         rule(this, node, g, needs, (i) => grads.get(node.inputs[i])),
       );
       node.inputs.forEach((input, i) => {
         const dx = dxs[i];
         if (!needs(i) || !dx) return;
         const sum = grads.get(input);
-        grads.set(input, sum && sum !== dx ? this.k(add, { a: sum, b: dx }) : dx);
+        const isOwn = !sum || sum === dx;
+        const added = () => this.k(add, { a: sum!, b: dx });
+        grads.set(input, isOwn ? dx : this.recorder.storing(this.storage, added));
       });
     }
-    return new Map(to.map((name) => [name, grads.get(name)!]));
+    return new Map(to.map((name) => [name, widened(this.recorder, grads.get(name)!, range)]));
+  }
+
+  /** What a backward pass begins with, as it is stored, and each image's range that it was scaled by. */
+  #seed(dy: Value, images: number): { seed: Value; range?: Value } {
+    if (this.storage === 'f32') return { seed: dy };
+    const range = this.k(rowRange, { x: dy.reshape([images, dy.size / images]) });
+    return { seed: narrowed(this.recorder, dy, range), range };
   }
 }

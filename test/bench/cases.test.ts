@@ -65,6 +65,7 @@ describe('cases', () => {
     const [c] = kernelCases(coreCaps, { only: '^conv2d .*11x11', batch: 4 });
     expect(c.reads.x).toEqual([4, 3, 224, 224]);
     expect(networkCases({ batch: 4 })[0].id).toBe('alexnet forward batch=4');
+    expect(networkCases({ storage: 'f16' })[0].id).toBe('alexnet forward f16');
   });
 
   test('of a quick run are small, and cover every kernel with a case that is', () => {
@@ -106,6 +107,8 @@ describe('flags', () => {
       help: false,
     });
     expect(parseFlags([]).selection).toEqual({});
+    const half = { storage: 'f16', part: 'networks' };
+    expect(parseFlags(['--storage', 'f16']).selection).toEqual(half);
   });
 
   for (const [args, words] of [
@@ -114,6 +117,8 @@ describe('flags', () => {
     ['--only (', '--only: Invalid regular expression'],
     ['--fast', "Unknown option '--fast'"],
     ['--kernels --networks', 'exclude each other'],
+    ['--storage f8', '--storage is f8, should be f32 or f16'],
+    ['--storage f16 --kernels', 'is for networks'],
   ]) {
     test(`${args} is refused`, () => {
       expect(() => parseFlags(args.split(' '))).toThrow(words);

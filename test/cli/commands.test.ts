@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { methods } from '../../src/cam/registry.js';
+import { platformGpu } from '../../src/gpu/platform-node.js';
 import { colormapTable } from '../../src/image/colormap.js';
 import { decodeImage } from '../../src/image/decode-node.js';
 import { parseNpy } from '../../src/image/npy.js';
@@ -61,6 +62,38 @@ describe('plan', () => {
     expect(parts).toContain('features.2 + features.3');
     expect(parts).toContain('features.30, backward');
     expect(steps.some(({ kernel }: { kernel: string }) => kernel === 'winogradProduct')).toBe(true);
+  });
+
+  test('in 16 bits weights take half, on paper', async () => {
+    const plans = ['f32', 'f16'].map(async (storage) => {
+      const asked = ['plan', '--network', 'vgg16', '--storage', storage, '--json'];
+      return JSON.parse((await run(asked, { gpu: noAdapter })).stdout);
+    });
+    const [wide, half] = await Promise.all(plans);
+    const input = 4 * 3 * 224 * 224;
+    expect([wide.storage, half.storage]).toEqual(['f32', 'f16']);
+    expect(2 * (half.inputBytes - input)).toBe(wide.inputBytes - input);
+  });
+});
+
+describe('--storage f16', () => {
+  test('explains on an adapter with shader-f16, and says in one line where there is none', async () => {
+    const outputDir = join(scratch, 'half');
+    const { status, stdout, stderr } = await run([
+      ...['explain', photo, '--storage', 'f16', '--json', '--output-dir', outputDir],
+    ]);
+    const adapter = (await (await platformGpu()).requestAdapter())!;
+    if (adapter.features.has('shader-f16')) {
+      expect(status).toBe(0);
+      expect(JSON.parse(stdout)[0].storage).toBe('f16');
+      return;
+    }
+    expect(status).toBe(2);
+    expect(stdout).toBe('');
+    expect(stderr).toMatch(
+      /^webgpu-cam: --storage f16: the adapter has no shader-f16 \(.+\): use f32$/m,
+    );
+    expect(existsSync(outputDir)).toBe(false);
   });
 });
 

@@ -3,7 +3,7 @@ import { relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, expect, test } from 'vitest';
 import { create } from 'webgpu';
-import { type Caps, capsOf } from '../../src/gpu/caps.js';
+import { type Caps, capsOf, subgroupMatrix } from '../../src/gpu/caps.js';
 import type { DispatchPlan } from '../../src/gpu/dispatch.js';
 import { Pipelines } from '../../src/gpu/pipelines.js';
 import { usage } from '../../src/gpu/usage.js';
@@ -16,10 +16,18 @@ import { casesOf, type KernelCase, variantsOf } from '../support/kernel-cases.js
 const dawn = create(['backend=null']);
 const adapter = (await dawn.requestAdapter())!;
 const device = await adapter.requestDevice({ requiredFeatures: [...adapter.features] as never });
+// Experimental features are behind a switch that is off for all other shaders.
+const unsafe = create(['backend=null', 'enable-dawn-features=allow_unsafe_apis']);
+const unsafeDevice = await (await unsafe.requestAdapter())!.requestDevice({
+  requiredFeatures: [...adapter.features, subgroupMatrix] as never,
+});
 afterAll(() => {
   device.destroy();
-  void dawn; // kept alive for as long as the device
+  unsafeDevice.destroy();
+  void [dawn, unsafe]; // kept alive for as long as the devices
 });
+const deviceFor = (code: string) =>
+  /^enable chromium_experimental/m.test(code) ? unsafeDevice : device;
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const files = (folder: string, ext: string): string[] =>
@@ -55,6 +63,7 @@ const overridesOf = (code: string) =>
   }));
 
 async function compilerErrors(code: string): Promise<string[]> {
+  const device = deviceFor(code);
   device.pushErrorScope('validation');
   const module = device.createShaderModule({ code });
   const { messages } = await module.getCompilationInfo();
@@ -124,19 +133,31 @@ for (const { path, code } of shaders) {
 }
 
 /** Caps under which every variant may be planned. */
+const all: Caps = {
+  ...capsOf(unsafeDevice, undefined),
+  matrices: [8, 16].flatMap((side) =>
+    ['f32', 'f16'].map((componentType) => ({
+      ...{ M: side, N: side, K: side, componentType, resultComponentType: 'f32' },
+    })),
+  ),
+};
 const caps: Record<Caps['kind'], Caps> = {
-  gpu: { ...capsOf(device, undefined), kind: 'gpu' },
-  software: { ...capsOf(device, undefined), kind: 'software' },
+  gpu: { ...all, kind: 'gpu' },
+  software: { ...all, kind: 'software' },
 };
 
-/** All ways to plan a kernel: each case on each kind of adapter with each variant that can compute it. */
-function plansOf(kernel: AnyKernel): { c: KernelCase; plan: DispatchPlan }[] {
+/** All ways to plan a kernel: each case on each kind of adapter with each variant that can compute it, with elements of 32 bits and of 16. */
+function plansOf(kernel: AnyKernel): { c: KernelCase; plan: DispatchPlan; half: DispatchPlan }[] {
   return casesOf(kernel).flatMap((c) =>
     (['gpu', 'software'] as const).flatMap((kind) =>
-      variantsOf(c, caps[kind]).map((variant) => ({
-        c,
-        plan: kernel.plan(c.reads, c.options, { caps: caps[kind], variant }),
-      })),
+      variantsOf(c, caps[kind]).map((variant) => {
+        const settings = { caps: caps[kind], variant };
+        return {
+          c,
+          plan: kernel.plan(c.reads, c.options, settings),
+          half: kernel.plan(c.reads, c.options, { ...settings, storage: 'f16' }),
+        };
+      }),
     ),
   );
 }
@@ -152,11 +173,14 @@ for (const kernel of allKernels) {
     const reached = new Set(plans.map(({ plan }) => plan.variant));
     const missed = kernel.spec.variants.filter((v) => !reached.has(v.name)).map((v) => v.name);
     expect(missed, 'variants that no case of kernel-cases.ts reaches').toEqual([]);
-    for (const { c, plan } of plans) {
+    for (const { c, plan, half } of plans) {
       checkBindings(plan);
       checkOverrides(kernel, plan, c);
       await checkPipelines(plan);
-      if (plan.code.includes(alias)) await checkPipelines({ ...plan, code: asF16(plan.code) });
+      if (!plan.code.includes(alias)) continue;
+      checkBindings(half);
+      expect(half.code).toBe(asF16(plan.code));
+      await checkPipelines(half);
     }
   });
 }
@@ -168,8 +192,12 @@ function checkBindings(plan: DispatchPlan) {
   expect(declared.map((b) => b.access)).toEqual(
     plan.bindings.map((b) => (b.access === 'read' ? 'read' : 'read_write')),
   );
+  // Where elements have 16 bits, all that are declared as such have, and no others.
+  const isHalf = !plan.code.includes(alias);
+  const floats = isHalf ? /^(?!.*\belem\b).*\b(f32|vec\df)\b/ : /\b(elem|f32)\b/;
   plan.bindings.forEach(({ dtype, name }, i) => {
-    const element = dtype === 'f32' ? /\b(elem|f32)\b/ : new RegExp(`\\b${dtype}\\b`);
+    const element =
+      dtype === 'f32' ? floats : dtype === 'f16' ? /\belem\b/ : new RegExp(`\\b${dtype}\\b`);
     expect(declared[i].type, `${plan.kernel}: ${name} is ${dtype}`).toMatch(element);
   });
   expect(plan.bindings.length).toBeLessThanOrEqual(8);
@@ -201,6 +229,7 @@ async function checkPipelines(plan: DispatchPlan) {
   const key = JSON.stringify([plan.code, plan.constants]);
   if (checked.has(key)) return;
   checked.add(key);
+  const device = deviceFor(plan.code);
   await Pipelines.of(device).prepare([plan]);
 
   device.pushErrorScope('validation');

@@ -1,4 +1,5 @@
 import { WeightsError } from '../../errors.js';
+import { fromHalf, halfOverflow, toHalf } from '../../gpu/half.js';
 
 /** Bytes per element of each number type that can be read, by safetensors' names. */
 export const DTYPE_BYTES = {
@@ -34,7 +35,7 @@ export function decode(bytes: Bytes, dtype: Dtype): Float32Array<ArrayBuffer> {
     case 'F32':
       return new Float32Array(copy(bytes).buffer);
     case 'F16':
-      return decodeHalf(new Uint16Array(...aligned(bytes, 2)));
+      return fromHalf(new Uint16Array(...aligned(bytes, 2)));
     case 'BF16':
       return decodeBrainHalf(new Uint16Array(...aligned(bytes, 2)));
     case 'F64':
@@ -68,35 +69,6 @@ function aligned(bytes: Bytes, size: number): [ArrayBufferLike, number, number] 
   return [view.buffer, view.byteOffset, view.byteLength / size];
 }
 
-let halves: Float32Array | undefined;
-
-/** All 65,536 values of float16: a look-up is several times quicker than taking each apart. */
-function halfTable(): Float32Array {
-  if (halves) return halves;
-  halves = new Float32Array(65536);
-  for (let bits = 0; bits < 65536; bits++) {
-    const exponent = (bits >> 10) & 31;
-    const fraction = bits & 1023;
-    const size =
-      exponent === 0
-        ? fraction * 2 ** -24
-        : exponent < 31
-          ? (1024 + fraction) * 2 ** (exponent - 25)
-          : fraction === 0
-            ? Number.POSITIVE_INFINITY
-            : Number.NaN;
-    halves[bits] = bits & 0x8000 ? -size : size;
-  }
-  return halves;
-}
-
-function decodeHalf(bits: Uint16Array): Float32Array<ArrayBuffer> {
-  const table = halfTable();
-  const values = new Float32Array(bits.length);
-  for (let i = 0; i < bits.length; i++) values[i] = table[bits[i]];
-  return values;
-}
-
 /** bfloat16 is the upper half of a float32. */
 function decodeBrainHalf(bits: Uint16Array): Float32Array<ArrayBuffer> {
   const words = new Uint32Array(bits.length);
@@ -119,33 +91,11 @@ function decodeLong(words: Uint32Array, signed: boolean): Float32Array<ArrayBuff
  * rounding would be infinite (magnitude 65520 and over).
  */
 export function encodeHalf(values: Float32Array): Uint16Array<ArrayBuffer> {
-  const words = new Uint32Array(new Float32Array(values).buffer);
-  const bits = new Uint16Array(values.length);
-  for (let i = 0; i < values.length; i++) {
-    const sign = (words[i] >>> 16) & 0x8000;
-    const size = Math.abs(values[i]);
-    if (size >= 65520 && size !== Number.POSITIVE_INFINITY) {
-      throw new WeightsError(
-        `element ${i} is ${values[i]}, float16 ends at 65504: store this tensor as F32`,
-      );
-    }
-    // A NaN's sign means nothing and differs between machines.
-    bits[i] = Number.isNaN(size) ? 0x7e00 : sign | halfBits(size, words[i]);
+  const over = values.findIndex((v) => Math.abs(v) >= halfOverflow && Number.isFinite(v));
+  if (over >= 0) {
+    throw new WeightsError(
+      `element ${over} is ${values[over]}, float16 ends at 65504: store this tensor as F32`,
+    );
   }
-  return bits;
-}
-
-function halfBits(size: number, word: number): number {
-  if (size === Number.POSITIVE_INFINITY) return 0x7c00;
-  if (size < 2 ** -14) return roundEven(size * 2 ** 24); // subnormal, or up into the first normal
-  // Rebias the exponent (127 - 15), then round the 13 fraction bits that do not fit; a carry out of
-  // the fraction moves the exponent up, as it should.
-  return roundEven(((word & 0x7fffffff) - (112 << 23)) / 2 ** 13);
-}
-
-function roundEven(x: number): number {
-  const floor = Math.floor(x);
-  const rest = x - floor;
-  if (rest !== 0.5) return rest < 0.5 ? floor : floor + 1;
-  return floor % 2 === 0 ? floor : floor + 1;
+  return toHalf(values);
 }
