@@ -40,10 +40,15 @@ const layer = element('layer', HTMLSelectElement);
 const classId = element('class', HTMLInputElement);
 const colormap = element('colormap', HTMLSelectElement);
 const alpha = element('alpha', HTMLInputElement);
+const tune = element('tune', HTMLInputElement);
 const status = element('status', HTMLElement);
 
 let gpu: Gpu;
+/** The same device, for networks that are tuned. */
+let tuned: Gpu | undefined;
 let net: Net | undefined;
+/** Binds the network that is bound once more, to the device as the form wants it then. */
+let rebind: (() => Net) | undefined;
 let photo: Photo | undefined;
 let weights: Weights | undefined;
 let labels: string[] | undefined;
@@ -72,14 +77,37 @@ function job(title: string, work: () => Promise<void>): Promise<void> {
   return last;
 }
 
+/** The device as the form wants it: as it comes, or with ways to compute timed on it at first use. */
+function device(): Gpu {
+  if (!tune.checked) return gpu;
+  if (!tuned) {
+    tuned = Gpu.adopt(gpu.device, gpu.info, { tune: 'first-use' });
+    tuned.tuner!.onTiming = showTiming;
+  }
+  return tuned;
+}
+
+const timed = (): number => tuned?.tuner?.measured.length ?? 0;
+
+/** Says what is being timed, over a bar without a length: how much there will be shows only as it goes. */
+function showTiming(kernel: string): void {
+  bar.hidden = false;
+  bar.removeAttribute('value');
+  say(`Timing ${kernel} on this device: ${timed()} done`);
+}
+
 /** Binds the chosen network; the embedded ones bring weights, others need a file. */
 function bindNet(): void {
   const own = embeddedWeights.get(network.value);
   const chosen = own ?? weights;
   if (!chosen) throw new Error(`${network.value} needs weights: choose or drop its file`);
-  const bound = Net.load(gpu, network.value, chosen, labels && !own ? { labels } : {});
+  const name = network.value;
+  const options = labels && !own ? { labels } : {};
+  const bind = () => Net.load(device(), name, chosen, options);
+  const bound = bind();
   net?.destroy();
   net = bound;
+  rebind = bind;
   fill(
     layer,
     net
@@ -105,7 +133,11 @@ function offerMethods({ graph }: Net): void {
 
 async function guess(): Promise<void> {
   if (!net || !photo) return;
-  [top5] = await predict(net, photo);
+  try {
+    [top5] = await predict(net, photo);
+  } finally {
+    bar.hidden = true;
+  }
   showTop5(top5, (chosen) => {
     classId.value = String(chosen);
     void job('Explaining', explainNow);
@@ -126,7 +158,7 @@ async function explainNow(): Promise<void> {
   if (!net) bindNet();
   if (!net) return;
   const chosen = classId.value === '' ? undefined : Number(classId.value);
-  const start = performance.now();
+  const start = { ms: performance.now(), timed: timed() };
   const asked = chosenMethod();
   const pace = new Pace(unitOf(asked));
   running = new AbortController();
@@ -166,7 +198,7 @@ async function show(
   saliency: SaliencyMap,
   bound: Net,
   explained: number,
-  start: number,
+  start: { readonly ms: number; readonly timed: number },
 ): Promise<void> {
   if (!photo) return;
   const [{ score, numbers, warnings }] = await saliency.summaries();
@@ -194,7 +226,8 @@ async function show(
       ...(saliency.signed
         ? ['above the middle of the colours speaks for it, below against it']
         : []),
-      `${Math.round(performance.now() - start)} ms`,
+      `${Math.round(performance.now() - start.ms)} ms`,
+      ...(timed() > start.timed ? [`of which some to time ${timed() - start.timed} choices`] : []),
     ];
     say(`${label}: ${told.join(', ')}`);
   }
@@ -291,6 +324,17 @@ for (const input of [...answers, element('options', HTMLElement)]) {
     void job('Explaining', explainNow);
   });
 }
+tune.addEventListener('change', () => {
+  running?.abort();
+  void job('Binding the network', async () => {
+    if (!net || !rebind) return;
+    const bound = rebind();
+    net.destroy();
+    net = bound;
+    if (photo) await guessAndExplain();
+    else say('Ready: choose a photo, or draw a sample');
+  });
+});
 cancel.addEventListener('click', () => running?.abort());
 form.addEventListener('submit', (event) => {
   event.preventDefault();

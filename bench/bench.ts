@@ -60,6 +60,7 @@ export async function runBench(gpu: Gpu, selection: Selection, host: Host): Prom
   let compared = 0;
   await each('checking', {
     kernel: async (prepared) => {
+      await prepared.settle();
       const names = selection.variants ? prepared.variants : [prepared.picked];
       compared += names.filter((name) => name !== prepared.naive).length;
       wrong.push(...(await checkKernel(prepared, names)));
@@ -76,6 +77,10 @@ export async function runBench(gpu: Gpu, selection: Selection, host: Host): Prom
     `all results match: ${compared} against the naive variant, ${kernels.length} kernel cases, ${networks.length} network cases twice`,
   );
   await host.say(`times: ${clock.description}`);
+  if (gpu.tuner) {
+    const { mode, measured } = gpu.tuner;
+    await host.say(`tuned (${mode}): ${measured.length} choices timed in this run`);
+  }
 
   const measurements: Measurement[] = [];
   const ceilings = await Ceilings.make(gpu, clock);

@@ -1,6 +1,7 @@
 import type { Caps } from '../src/gpu/caps.js';
 import { Recorder } from '../src/gpu/recorder.js';
 import type { Storage } from '../src/gpu/tensor.js';
+import type { TuneMode } from '../src/gpu/tuner.js';
 import { placeholder } from '../src/gpu/value.js';
 import type { AnyKernel } from '../src/kernels/kernel.js';
 import { normalizeRows } from '../src/kernels/normalize-rows.js';
@@ -48,6 +49,8 @@ export interface Selection {
   readonly batch?: number;
   /** How networks store weights and values; default f32. */
   readonly storage?: Storage;
+  /** How the device is tuned before anything is measured; without it, not at all. */
+  readonly tune?: TuneMode;
 }
 
 /** The networks whose layer shapes are measured. */

@@ -1,6 +1,8 @@
 import { parseArgs } from 'node:util';
 import type { Storage } from '../src/gpu/tensor.js';
+import type { TuneMode } from '../src/gpu/tuner.js';
 import type { Selection } from './cases.js';
+import { tuneModeOf, tuneOption, tuneUsage } from './tune-flag.js';
 
 export const usageText = `Checks the kernels and networks, then measures them. See bench/README.md.
 
@@ -12,6 +14,7 @@ export const usageText = `Checks the kernels and networks, then measures them. S
   --rounds N       rounds of measuring (default 7; 3 with --quick)
   --batch N        images at once (default 1)
   --storage TYPE   f16: networks with weights and values in 16 bits (default f32); kernels are left out
+${tuneUsage(17)}
   --json FILE      where to write the result (default bench/results/<runtime>.json)
   --compare FILE   an earlier result: print what changed by more than 10 %
   --list           print the cases and stop
@@ -30,14 +33,17 @@ export function parseFlags(args: readonly string[]): Flags {
   const text = { type: 'string' } as const;
   const yes = { type: 'boolean' } as const;
   let values: Partial<Record<string, string | boolean>>;
+  let tune: TuneMode;
   try {
     ({ values } = parseArgs({
       args: [...args],
       options: {
         ...{ only: text, rounds: text, batch: text, storage: text, json: text, compare: text },
         ...{ kernels: yes, networks: yes, quick: yes, variants: yes, list: yes, help: yes },
+        ...tuneOption,
       },
     }));
+    tune = tuneModeOf(values.tune as string | undefined);
   } catch (error) {
     throw new RangeError(`bench: ${(error as Error).message.split('\n')[0]}`);
   }
@@ -59,6 +65,7 @@ export function parseFlags(args: readonly string[]): Flags {
       ...given(count('rounds', values.rounds as string | undefined), 'rounds'),
       ...given(count('batch', values.batch as string | undefined), 'batch'),
       ...given(storage, 'storage'),
+      ...(tune !== 'never' && { tune }),
     },
     ...given(values.json as string | undefined, 'json'),
     ...given(values.compare as string | undefined, 'compare'),

@@ -6,6 +6,7 @@ import { type Method, methods } from '../src/cam/index.js';
 import { LayerError } from '../src/errors.js';
 import { judgeMaps, type LocalisationCase, onePetCases, twoPetCases } from '../src/eval/index.js';
 import { Gpu } from '../src/gpu/device.js';
+import type { TuneMode } from '../src/gpu/tuner.js';
 import { Net } from '../src/net/net.js';
 import { embeddedNetworks } from '../src/net/zoo/index.js';
 import { inWords, type LocalisationRow, markdown } from './localisation-table.js';
@@ -21,6 +22,7 @@ import {
   wholeNumber,
 } from './rows.js';
 import { between } from './section.js';
+import { tuneModeOf, tuneOption, tuneUsage } from './tune-flag.js';
 
 const allPictures = 200;
 /** Pictures with one animal by default: a software adapter takes seconds for a map of many passes, or of many windows. */
@@ -38,6 +40,7 @@ export const usageText = `Measures on held-out ToyPets, of which the masks are k
                     (default all; ${defaultPictures.several} for methods of several passes, ${defaultPictures.many} for those of many)
   --json FILE       keep each finished row there, and skip those that it has: an interrupted run goes on
   --again           measure rows that FILE has, too
+${tuneUsage(18)}
   --write           put the table of all rows at hand into docs/methods.md
   --help            this text`;
 
@@ -53,6 +56,7 @@ interface Flags {
   readonly pictures?: number;
   readonly json?: string;
   readonly again: boolean;
+  readonly tune: TuneMode;
   readonly write: boolean;
   readonly help: boolean;
 }
@@ -107,6 +111,7 @@ export function parseFlags(args: readonly string[]): Flags {
       options: {
         ...{ network: text, methods: text, pictures: text, json: text },
         ...{ again: yes, write: yes, help: yes },
+        ...tuneOption,
       },
     });
     const { network, pictures, json, again, write, help } = values;
@@ -117,7 +122,7 @@ export function parseFlags(args: readonly string[]): Flags {
         pictures: wholeNumber('pictures', pictures, 1, allPictures),
       }),
       ...(json !== undefined && { json }),
-      ...{ again, write, help },
+      ...{ again, write, help, tune: tuneModeOf(values.tune) },
     };
   });
 }
@@ -160,7 +165,10 @@ async function measure(
   print: (line: string) => void,
 ): Promise<string[]> {
   const failures: string[] = [];
-  const gpu = await Gpu.request();
+  const { tune } = flags;
+  const gpu = await Gpu.request({ tune });
+  // Its milliseconds are others.
+  const adapter = tune === 'never' ? gpu.adapterName : `${gpu.adapterName}, tuned (${tune})`;
   try {
     for (const name of flags.networks) {
       const weights = new Uint8Array(readFileSync(join(root, 'models', `${name}.safetensors`)));
@@ -168,8 +176,8 @@ async function measure(
       const done = await measureMissing(name, flags.jobs, {
         ...{ gpu, rows, json: flags.json },
         suffices: (row, { method }) =>
-          !flags.again && covers(row, picturesFor(method, flags), gpu.adapterName),
-        measure: (job) => measureRow(net, job, picturesFor(job.method, flags), gpu.adapterName),
+          !flags.again && covers(row, picturesFor(method, flags), adapter),
+        measure: (job) => measureRow(net, job, picturesFor(job.method, flags), adapter),
         tell: (row) => print(inWords(row)),
       });
       failures.push(...done);

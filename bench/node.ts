@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Gpu } from '../src/gpu/device.js';
+import type { TuneMode } from '../src/gpu/tuner.js';
 import { runBench } from './bench.js';
 import { command } from './command.js';
 import type { Ran } from './runtime.js';
@@ -12,7 +13,8 @@ export const main = (root: string, args: readonly string[]): Promise<number> => 
   const weights = (network: string) => readFile(join(root, 'models', `${network}.safetensors`));
   return command(root, args, {
     name: 'node',
-    run: (selection, host) => onDevice(root, (gpu) => runBench(gpu, selection, host)),
+    run: (selection, host) =>
+      onDevice(root, (gpu) => runBench(gpu, selection, host), selection.tune),
     scoreCam: (settings, host) =>
       onDevice(root, (gpu) => runScoreCam(gpu, settings, host, weights)),
   });
@@ -21,8 +23,9 @@ export const main = (root: string, args: readonly string[]): Promise<number> => 
 async function onDevice<Result>(
   root: string,
   work: (gpu: Gpu) => Promise<Result>,
+  tune?: TuneMode,
 ): Promise<Ran<Result>> {
-  const gpu = await Gpu.request();
+  const gpu = await Gpu.request({ tune });
   try {
     return {
       result: await work(gpu),

@@ -1,4 +1,5 @@
 import { Gpu } from '../src/gpu/device.js';
+import type { TuneMode } from '../src/gpu/tuner.js';
 import { type BenchResult, type Host, runBench } from './bench.js';
 import type { Selection } from './cases.js';
 import { runScoreCam, type ScoreCamResult, type ScoreCamSettings } from './score-cam/profile.js';
@@ -13,13 +14,16 @@ declare global {
 }
 
 globalThis.benchRun = (selection) =>
-  onDevice((gpu) => runBench(gpu, selection, globalThis.benchHost));
+  onDevice((gpu) => runBench(gpu, selection, globalThis.benchHost), selection.tune);
 
 globalThis.benchScoreCam = (settings) =>
   onDevice((gpu) => runScoreCam(gpu, settings, globalThis.benchHost, weights));
 
-async function onDevice<Result>(work: (gpu: Gpu) => Promise<Result>): Promise<Result> {
-  const gpu = await Gpu.request();
+async function onDevice<Result>(
+  work: (gpu: Gpu) => Promise<Result>,
+  tune?: TuneMode,
+): Promise<Result> {
+  const gpu = await Gpu.request({ tune });
   try {
     return await work(gpu);
   } finally {

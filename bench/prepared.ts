@@ -1,5 +1,6 @@
 import type { Gpu } from '../src/gpu/device.js';
 import type { KernelPlan, Slot } from '../src/gpu/dispatch.js';
+import { Recorder } from '../src/gpu/recorder.js';
 import type { Tensor } from '../src/gpu/tensor.js';
 import { type KernelCase, shapesOf } from './cases.js';
 import { inputFor } from './inputs.js';
@@ -11,8 +12,6 @@ export class Prepared {
     readonly source: KernelCase,
     /** Names of the variants that can run it; the last is naive. */
     readonly variants: readonly string[],
-    /** The one a plan picks by itself. */
-    readonly picked: string,
     private readonly inputs: Readonly<Record<string, Tensor>>,
     private readonly results: Readonly<Record<string, Tensor>>,
   ) {}
@@ -29,7 +28,6 @@ export class Prepared {
       gpu,
       source,
       kernel.variantsFor(shapes, options, caps),
-      plan.variant,
       inputs,
       results,
     );
@@ -46,6 +44,26 @@ export class Prepared {
       throw error;
     }
     return prepared;
+  }
+
+  /** The one a plan picks by itself. */
+  get picked(): string {
+    const { kernel, options } = this.source;
+    return kernel.plan(this.inputs, options, { caps: this.gpu.caps }).variant;
+  }
+
+  /** Lets a device that is tuned choose the variant; another does nothing. */
+  async settle(): Promise<void> {
+    const { kernel, options } = this.source;
+    const recorder = Recorder.on(this.gpu);
+    const tensors = kernel.order<Tensor>(this.inputs, this.results);
+    await this.gpu.tuner?.settle([
+      {
+        plan: kernel.plan(this.inputs, options, { caps: this.gpu.caps }),
+        tensors: tensors.map((tensor) => recorder.value(tensor)),
+        candidates: (caps) => kernel.candidates?.(this.inputs, options, { caps }) ?? [],
+      },
+    ]);
   }
 
   get naive(): string {

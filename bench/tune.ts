@@ -5,11 +5,12 @@ import { parseArgs } from 'node:util';
 import { platformGpu } from '#platform';
 import type { Choices } from '../src/gpu/caps.js';
 import { Gpu } from '../src/gpu/device.js';
+import type { Fork } from '../src/gpu/fork.js';
 import { Recorder } from '../src/gpu/recorder.js';
 import { shapeClass } from '../src/gpu/shape-class.js';
-import type { Measurement, Tunable } from '../src/gpu/tuner.js';
-import { placeholder, type Value } from '../src/gpu/value.js';
-import type { AnyKernel } from '../src/kernels/kernel.js';
+import { shippedChoices } from '../src/gpu/shipped-choices.js';
+import type { Measurement } from '../src/gpu/tuner.js';
+import { placeholder } from '../src/gpu/value.js';
 import { Net } from '../src/net/net.js';
 
 /** What a choice must gain to be shipped: untuned devices trust it for shapes and machines it was not measured with. */
@@ -19,6 +20,7 @@ const leastSavedMs = 10;
 
 /** What the runs agree on for one kernel and class. */
 export interface Finding {
+  /** The kernel's or the fork's name. */
   readonly kernel: string;
   readonly shapeClass: string;
   readonly automatic: string;
@@ -27,6 +29,9 @@ export interface Finding {
   /** Milliseconds a dispatch of the automatic choice and of the winner, in the run with the least gain. */
   readonly automaticMs: number;
   readonly winnerMs: number;
+  /** What the winner gains and saves at least, in any run. */
+  readonly gain: number;
+  readonly savedMs: number;
 }
 
 export interface TuneResult {
@@ -62,6 +67,8 @@ export async function tuneNetworks(
   const wanted = values.kernels.split(',').filter(Boolean);
   // Neither are choices made earlier on this machine taken over, nor are the user's touched.
   const folder = await mkdtemp(join(tmpdir(), 'webgpu-cam-tune-'));
+  // Compared is with each kernel's own order, not with what an earlier run of this put into the package.
+  for (const name in shippedChoices) delete (shippedChoices as Record<string, Choices>)[name];
   await platformGpu(); // a software adapter may be unpacked into the usual folder
   const start = performance.now();
   const runs: (readonly Measurement[])[] = [];
@@ -74,13 +81,18 @@ export async function tuneNetworks(
       const shipped = `${vendor} ${architecture}`.toLowerCase();
       adapter = { name: gpu.adapterName, shipped, isSoftware: gpu.isSoftware };
       for (const network of values.networks.split(',')) {
-        for (const step of stepsOf(gpu, network, Number(values.batch), !values.forward)) {
-          if (wanted.length > 0 && !wanted.includes(step.plan.kernel)) continue;
-          const before = gpu.tuner!.measured.length;
-          await gpu.tuner!.settle([step]);
-          const m = gpu.tuner!.measured[before];
-          if (m) say(`run ${run + 1}, ${network}: ${line(m)}`);
-        }
+        const { steps, forks } = choicesIn(gpu, network, Number(values.batch), !values.forward);
+        const isWanted = (name: string) => wanted.length === 0 || wanted.includes(name);
+        const tuner = gpu.tuner!;
+        const told = async (work: Promise<void>) => {
+          const before = tuner.measured.length;
+          await work;
+          for (const m of tuner.measured.slice(before)) {
+            say(`run ${run + 1}, ${network}: ${line(m)}`);
+          }
+        };
+        for (const step of steps) if (isWanted(step.plan.kernel)) await told(tuner.settle([step]));
+        for (const fork of forks) if (isWanted(fork.name)) await told(tuner.settleForks([fork]));
       }
       runs.push(gpu.tuner!.measured);
     }
@@ -88,19 +100,24 @@ export async function tuneNetworks(
     await rm(folder, { recursive: true, force: true });
   }
   const findings = agreed(runs);
-  const choices: Record<string, Record<string, string>> = {};
-  for (const { kernel, shapeClass, automatic, winner, automaticMs, winnerMs } of findings) {
-    if (winner === undefined || winner === automatic) continue;
-    if (automaticMs < leastGain * winnerMs) continue;
-    if (adapter.isSoftware && automaticMs - winnerMs < leastSavedMs) continue;
-    choices[kernel] ??= {};
-    choices[kernel][shapeClass] = winner;
-  }
+  const choices = worthShipping(findings, adapter.isSoftware);
   const totalMs = performance.now() - start;
   return {
     ...{ adapter: adapter.name, name: adapter.shipped, findings, choices, totalMs },
     write: values.write,
   };
+}
+
+/** The choices that gain enough, in every run, for devices that are not tuned. */
+export function worthShipping(findings: readonly Finding[], isSoftware: boolean): Choices {
+  const choices: Record<string, Record<string, string>> = {};
+  for (const { kernel, shapeClass, automatic, winner, gain, savedMs } of findings) {
+    if (winner === undefined || winner === automatic) continue;
+    if (gain < leastGain || (isSoftware && savedMs < leastSavedMs)) continue;
+    choices[kernel] ??= {};
+    choices[kernel][shapeClass] = winner;
+  }
+  return choices;
 }
 
 /** The findings as a Markdown table. */
@@ -116,48 +133,34 @@ export function table(findings: readonly Finding[]): string {
   ].join('\n');
 }
 
-/** What a network records forward to the logits and, if wanted, back to its input: on memory that nothing was computed into. */
-function stepsOf(gpu: Gpu, network: string, batch: number, isBackward: boolean): Tunable[] {
+/** What there is to choose in a pass of a network to the logits and, if wanted, back to its input. Nothing of it runs: the tuner has memory of its own. */
+function choicesIn(gpu: Gpu, network: string, batch: number, isBackward: boolean) {
   const net = Net.describe(network);
-  const recorder = new Recorder(gpu.caps);
-  const steps: Tunable[] = [];
-  const { k } = recorder;
-  const spy = (kernel: AnyKernel, given: Values, options: object = {}, settings?: object) => {
-    const entries = Object.entries(given).flatMap(([name, value]) =>
-      value ? [[name, value]] : [],
-    );
-    const reads: Readonly<Record<string, Value>> = Object.fromEntries(entries);
-    const recorded = k(kernel, reads as never, options, settings);
-    const plan = kernel.plan(reads, options, { caps: gpu.caps });
-    const blanks = Object.fromEntries(
-      plan.bindings.map(({ name, shape, dtype }) => [name, recorder.blank(shape, dtype)]),
-    );
-    const tensors = kernel.order<Value>(
-      Object.fromEntries(Object.keys(reads).map((name) => [name, blanks[name]])),
-      blanks as never,
-    );
-    const candidates: Tunable['candidates'] = (caps) =>
-      kernel.candidates?.(reads, options, { caps }) ?? [];
-    steps.push({ plan, tensors, candidates });
-    return recorded;
-  };
-  recorder.k = spy as unknown as Recorder['k'];
+  const recorder = Recorder.on(gpu);
   const input = placeholder([batch, 3, ...net.inputSize]);
   const trace = net.trace(recorder, input, isBackward ? { backwardTo: ['input'] } : {});
-  const { shape } = trace.output;
-  if (isBackward) trace.backward(net.graph.output, placeholder(shape), ['input']);
+  const outputs = [trace.output];
+  if (isBackward) {
+    const seed = placeholder(trace.output.shape);
+    outputs.push(...trace.backward(net.graph.output, seed, ['input']).values());
+  }
+  const { steps } = recorder.schedule(outputs);
+  const forks = [...new Set(steps.flatMap(({ taken }) => taken?.fork ?? []))];
   // Large ones first: they stand for their class.
-  return steps.sort((a, b) => b.plan.flops - a.plan.flops);
+  const size = ({ sizes }: Fork) => Object.values(sizes).reduce((a, b) => a * (b || 1), 1);
+  return {
+    steps: [...steps].sort((a, b) => b.plan.flops - a.plan.flops),
+    forks: forks.sort((a, b) => size(b) - size(a)),
+  };
 }
-
-type Values = Readonly<Record<string, Value | undefined>>;
 
 const line = ({ kernel, sizes, winner, timesMs }: Measurement): string => {
   const times = Object.entries(timesMs).map(([name, ms]) => `${name} ${ms.toFixed(3)}`);
   return `${kernel} ${shapeClass(sizes)}: ${winner} (ms: ${times.join(', ')})`;
 };
 
-function agreed(runs: readonly (readonly Measurement[])[]): Finding[] {
+/** What several runs agree on, by kernel and class. */
+export function agreed(runs: readonly (readonly Measurement[])[]): Finding[] {
   const findings = new Map<string, Finding>();
   for (const m of runs.flat()) {
     const { kernel, shapeClass, automatic, timesMs } = m;
@@ -166,12 +169,13 @@ function agreed(runs: readonly (readonly Measurement[])[]): Finding[] {
     const winner = known && known.winner !== m.winner ? undefined : m.winner;
     const [automaticMs, winnerMs] = [timesMs[automatic], timesMs[m.winner]];
     const gain = automaticMs / winnerMs;
-    const isLess = known && known.automaticMs / known.winnerMs <= gain;
-    const least = isLess ? known : { automaticMs, winnerMs };
+    const least = known && known.gain <= gain ? known : { automaticMs, winnerMs, gain };
     findings.set(name, {
       ...{ kernel, shapeClass, automatic, winner },
       automaticMs: least.automaticMs,
       winnerMs: least.winnerMs,
+      gain: least.gain,
+      savedMs: Math.min(known?.savedMs ?? Number.POSITIVE_INFINITY, automaticMs - winnerMs),
     });
   }
   const order = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0);

@@ -1,5 +1,5 @@
-// Times every variant on the layers of networks (random data, forward and backward) on this machine's adapter, and prints which is the
-// fastest for each kernel and class of shapes. With --write, what gains enough goes into src/gpu/shipped-choices.ts, in the place of what
+// Times every variant, and every route of a convolution, on the layers of networks (random data, forward and backward) on this machine's
+// adapter, and prints which is the fastest for each kernel (or `convolution`, `convolutionBackwardInput`) and class of shapes. With --write, what gains enough goes into src/gpu/shipped-choices.ts, in the place of what
 // stood there for such an adapter.
 //
 //   node tools/tune.mjs [--networks alexnet,vgg16] [--kernels conv2d,linear] [--batch 1] [--forward]

@@ -3,7 +3,7 @@ import type { Profile } from '../cam/profiles.js';
 import { profiles } from '../cam/profiles.js';
 import { ShapeError } from '../errors.js';
 import type { Storage } from '../gpu/tensor.js';
-import type { TuneMode } from '../gpu/tuner.js';
+import { type TuneMode, tuneModes } from '../gpu/tuner.js';
 import { type ColormapName, colormapNames } from '../image/colormap.js';
 import { networks } from '../net/zoo/index.js';
 import { UsageError } from './io.js';
@@ -46,6 +46,10 @@ export const storageOption = () =>
     .choices(['f32', 'f16'] satisfies Storage[])
     .default('f32');
 
+/** What `--tune` does, for every command that has it. */
+export const tuneAbout =
+  'first-use: time variants of kernels on this adapter and remember the fastest; full: for longer';
+
 export const networkOptions = () => [
   networkOption(),
   new Option(
@@ -59,12 +63,7 @@ export const networkOptions = () => [
   new Option('--adapter <kind>', 'software: compute on the CPU')
     .choices(['auto', 'software'])
     .default('auto'),
-  new Option(
-    '--tune <when>',
-    'first-use: time variants of kernels on this adapter and remember the fastest; full: for longer',
-  )
-    .choices(['never', 'first-use', 'full'] satisfies TuneMode[])
-    .default('never'),
+  new Option('--tune <when>', tuneAbout).choices(tuneModes).default(tuneModes[0]),
   storageOption(),
   jsonOption(),
 ];

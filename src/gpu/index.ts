@@ -8,9 +8,10 @@ export {
 } from './caps.js';
 export { Gpu, type GpuAdoptOptions, type GpuRequestOptions } from './device.js';
 export type { Binding, DispatchPlan, KernelPlan, Slot } from './dispatch.js';
+export type { Fork, Operand, Route } from './fork.js';
 export { Pipelines } from './pipelines.js';
 export { memoryTable, planTable } from './plan-table.js';
-export { type PlannedStep, Recorder, type RunPlan } from './recorder.js';
+export { type PlannedStep, Recorder, type RunPlan, type Schedule } from './recorder.js';
 export { shapeClass } from './shape-class.js';
 export { type Dtype, type Storage, Tensor } from './tensor.js';
 export type { PassTimes } from './timing.js';

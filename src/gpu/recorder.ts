@@ -3,6 +3,7 @@ import { type Layout, layOut } from './arena.js';
 import type { Caps } from './caps.js';
 import type { Gpu } from './device.js';
 import type { KernelPlan, PlanSettings, ReadsOf, Recordable, Slot } from './dispatch.js';
+import { type Fork, type Route, routeFor } from './fork.js';
 import { toHalf, wholeWords } from './half.js';
 import { bytesOf, type Dtype, type Storage, sizeOf, type Tensor } from './tensor.js';
 import { PassTimer, type PassTimes } from './timing.js';
@@ -47,8 +48,9 @@ export interface RunPlan {
 }
 
 /** What runs for some outputs, in order, and where each value lies. */
-interface Schedule {
+export interface Schedule {
   readonly steps: readonly Step[];
+  /** Intermediate values, and in the same order their places. */
   readonly arena: readonly ValueRoot[];
   readonly layout: Layout;
   readonly kept: readonly Value[];
@@ -64,6 +66,16 @@ interface Step extends Tunable {
   readonly part: string | undefined;
   /** The submission which begins with it; undefined if none begins here. */
   readonly begins: Cut | undefined;
+  /** The fork that it is a step of; undefined where there is one route, or the caller named caps. */
+  readonly taken?: Taken;
+}
+
+/** The route that a recording takes at a fork. */
+interface Taken {
+  readonly fork: Fork;
+  readonly route: Route;
+  /** What the fork gives, whichever route is taken. */
+  readonly value: Value;
 }
 
 /** When a submission is needed: what the GPU has counted decides while the recording runs. */
@@ -95,7 +107,7 @@ export interface RunOptions {
  * Recording needs only {@link Caps}, so a plan can be had without a device.
  */
 export class Recorder {
-  readonly #steps: Step[] = [];
+  #steps: Step[] = [];
   /** Whether variants are the tuner's to choose: not where a caller plans for other caps than the device's. */
   readonly #isTuned: boolean;
 
@@ -164,6 +176,27 @@ export class Recorder {
       ? results[kernel.resultNames[0]]
       : results) as unknown as Recorded<Results>;
   };
+
+  /**
+   * Records a value that can be computed by several routes, by the one that suits the device. Where the device is tuned, a run may take another.
+   *
+   * @param into what it fills; without, a new value
+   */
+  fork(fork: Fork, into?: Value): Value {
+    return this.#take(fork, routeFor(fork, this.caps), into);
+  }
+
+  #take(fork: Fork, route: Route, into: Value | undefined): Value {
+    const first = this.#steps.length;
+    const value = route.record(this, (name) => this.value(fork.reads[name]!.make()), into);
+    if (this.#isTuned && fork.routes.length > 1) {
+      const taken = { fork, route, value };
+      for (let i = first; i < this.#steps.length; i++) {
+        this.#steps[i] = { ...this.#steps[i], taken };
+      }
+    }
+    return value;
+  }
 
   #part: string | undefined;
 
@@ -250,7 +283,7 @@ export class Recorder {
 
   /** What running for these outputs will cost; nothing runs. */
   plan(outputs: readonly Value[]): RunPlan {
-    return this.#schedule(outputs).cost;
+    return this.schedule(outputs).cost;
   }
 
   /**
@@ -366,9 +399,12 @@ export class Recorder {
     outputs: readonly Value[],
     signal: AbortSignal | undefined,
   ): Promise<Schedule> {
-    const schedule = this.#schedule(outputs);
-    if (!gpu.tuner || !this.#isTuned) return schedule;
-    await gpu.tuner.settle(schedule.steps, signal);
+    const { tuner } = gpu;
+    if (!tuner || !this.#isTuned) return this.schedule(outputs);
+    const forks = this.schedule(outputs).steps.flatMap(({ taken }) => taken?.fork ?? []);
+    await tuner.settleForks(forks, signal);
+    this.#takeRoutes(gpu.caps);
+    await tuner.settle(this.schedule(outputs).steps, signal);
     const { caps } = gpu;
     // New steps in place of the old: a run of this recording that is under way keeps what it has prepared.
     this.#steps.forEach((step, i) => {
@@ -376,7 +412,26 @@ export class Recorder {
       this.#steps[i] = { ...step, caps, plan: step.replan(caps) };
       this.#last = undefined;
     });
-    return this.#schedule(outputs);
+    return this.schedule(outputs);
+  }
+
+  /** Records forks anew where other routes are chosen than they were recorded by. */
+  #takeRoutes(caps: Caps): void {
+    const before = this.#steps;
+    const isOther = ({ taken }: Step) =>
+      taken !== undefined && routeFor(taken.fork, caps) !== taken.route;
+    if (!before.some(isOther)) return;
+    const [part, cut] = [this.#part, this.#cut];
+    this.#steps = [];
+    before.forEach((step, i) => {
+      const { taken } = step;
+      if (!taken || !isOther(step)) this.#steps.push(step);
+      else if (before[i - 1]?.taken !== taken) {
+        [this.#part, this.#cut] = [step.part, step.begins];
+        this.#take(taken.fork, routeFor(taken.fork, caps), taken.value);
+      }
+    });
+    [this.#part, this.#cut, this.#last] = [part, cut, undefined];
   }
 
   #outputView(value: Value, tensor: Tensor | undefined): Tensor {
@@ -388,7 +443,8 @@ export class Recorder {
   /** The last schedule made, for those who plan first and run then. */
   #last: { outputs: readonly Value[]; steps: number; schedule: Schedule } | undefined;
 
-  #schedule(outputs: readonly Value[]): Schedule {
+  /** What running for these outputs will do, in which memory; nothing runs. */
+  schedule(outputs: readonly Value[]): Schedule {
     const last = this.#last;
     const isSame =
       last?.steps === this.#steps.length &&

@@ -1,16 +1,21 @@
 import type { Caps, Choices } from './caps.js';
 import type { Gpu } from './device.js';
 import type { KernelPlan, Slot } from './dispatch.js';
+import type { Fork, Route } from './fork.js';
+import { type Candidate, type Effort, race } from './race.js';
+import { Recorder, type Schedule } from './recorder.js';
+import { type Demand, Scratch } from './scratch.js';
 import { shapeClass } from './shape-class.js';
-import { PassTimer } from './timing.js';
 import { addToTable, merged, readTable, tableKey } from './tuned-table.js';
-import { usage } from './usage.js';
-import type { Value, ValueRoot } from './value.js';
+import { placeholder, type Value, type ValueRoot } from './value.js';
+
+/** Every {@link TuneMode}, the default first. */
+export const tuneModes = ['never', 'first-use', 'full'] as const;
 
 /**
  * When variants are timed: `never`; `first-use` of a kernel with a class of shapes, some milliseconds each; `full`, the same for longer.
  */
-export type TuneMode = 'never' | 'first-use' | 'full';
+export type TuneMode = (typeof tuneModes)[number];
 
 /** A recorded dispatch that there may be a choice for. */
 export interface Tunable {
@@ -20,8 +25,9 @@ export interface Tunable {
   readonly candidates: ((caps: Caps) => readonly KernelPlan[]) | undefined;
 }
 
-/** What the timing of one kernel with one class of shapes gave. */
+/** What the timing of one kernel, or one fork, with one class of shapes gave. */
 export interface Measurement {
+  /** The kernel's or the fork's name. */
   readonly kernel: string;
   readonly shapeClass: string;
   /** Sizes it was timed with, of which the class has others too. */
@@ -29,17 +35,8 @@ export interface Measurement {
   /** What a plan took before. */
   readonly automatic: string;
   readonly winner: string;
-  /** Milliseconds a dispatch, the median, by variant; those that the device refused are missing. */
+  /** Milliseconds, the median, by variant (or route, all its dispatches); those that the device refused are missing. */
   readonly timesMs: Readonly<Record<string, number>>;
-}
-
-interface Effort {
-  /** Dispatches are repeated within a sample until it takes so long: browsers tell time in steps of 0.1 ms. */
-  readonly sampleMs: number;
-  /** Rounds go on for so long a candidate, between the least and the most. */
-  readonly budgetMs: number;
-  readonly leastRounds: number;
-  readonly mostRounds: number;
 }
 
 const efforts: Readonly<Record<Exclude<TuneMode, 'never'>, Effort>> = {
@@ -47,24 +44,16 @@ const efforts: Readonly<Record<Exclude<TuneMode, 'never'>, Effort>> = {
   full: { sampleMs: 5, budgetMs: 50, leastRounds: 3, mostRounds: 15 },
 };
 
-/** Dispatches of one sample at most. */
-const mostRepeats = 256;
 /** Memory that timing may take, of what a buffer may hold. */
 const scratchShare = 1 / 4;
 const mostScratchBytes = 256 * 1024 * 1024;
-/** A first run so many times slower than the best so far ends a candidate's trial; so does, in the rounds, one that lags by half. */
-const hopeless = 3;
-const lagging = 1.5;
-/** The first dispatch may include work of the driver's: it ends a trial only when it is slower still, and long. */
-const hopelessWarmUp = { times: 20, ms: 100 };
 /** What the winner must take of the automatic choice's time: without a clear gain nothing changes. */
 const clearly = 0.95;
 
-/** Numbers that stand for activations: from 0 to 1, in no order. */
-const patternLength = 65536;
-
 /** Times variants on one device and remembers which were fastest. */
 export class Tuner {
+  /** Told of each kernel or fork before it is timed: who waits may want to know. */
+  onTiming: ((name: string, shapeClass: string) => void) | undefined;
   readonly #key: string;
   readonly #effort: Effort;
   /** Without choices measured here. */
@@ -119,42 +108,79 @@ export class Tuner {
    */
   async settle(steps: readonly Tunable[], signal?: AbortSignal): Promise<void> {
     await this.load();
-    if (this.#open(steps).size === 0) return;
-    const turn = this.#turn.then(() => this.#settle(steps, signal));
+    if (this.#openSteps(steps).size === 0) return;
+    await this.#inTurn(() => this.#settle(steps, signal));
+  }
+
+  /**
+   * Times the routes of what has not been chosen yet among these forks, each as a whole and with its own best variants, and keeps the
+   * winners. The same limits, and the same errors, as of {@link settle}.
+   */
+  async settleForks(forks: readonly Fork[], signal?: AbortSignal): Promise<void> {
+    await this.load();
+    if (this.#openForks(forks).size === 0) return;
+    await this.#inTurn(() => this.#settleForks(forks, signal));
+  }
+
+  async #inTurn(work: () => Promise<void>): Promise<void> {
+    const turn = this.#turn.then(work);
     this.#turn = turn.catch(() => undefined);
     await turn;
   }
 
   async #settle(steps: readonly Tunable[], signal: AbortSignal | undefined): Promise<void> {
     signal?.throwIfAborted();
-    const open = [...this.#open(steps)].map(([name, step]) => ({
+    const open = [...this.#openSteps(steps)].map(([name, step]) => ({
       name,
       step,
       plans: step.candidates!(this.#caps),
     }));
-    // All at once: drivers compile in parallel. What is refused is told apart below.
-    const all = open.filter(({ plans }) => plans.length > 1).flatMap(({ plans }) => plans);
-    await this.gpu.guard(this.gpu.pipelines.prepare(all)).catch(() => this.#checkDevice());
-    const found: Record<string, Record<string, string>> = {};
+    await this.#compile(open.filter(({ plans }) => plans.length > 1).flatMap(({ plans }) => plans));
+    const found: Measurement[] = [];
     try {
       for (const { name, step, plans } of open) {
         signal?.throwIfAborted();
         const measurement = plans.length > 1 ? await this.#measure(step, plans, signal) : undefined;
-        if (!measurement) {
-          this.#passed.add(name);
-          continue;
-        }
-        this.#measured.push(measurement);
-        found[measurement.kernel] ??= {};
-        found[measurement.kernel][measurement.shapeClass] = measurement.winner;
+        if (measurement) found.push(measurement);
+        else this.#passed.add(name);
       }
     } finally {
       // What is known already serves the next run, though this one was stopped.
-      if (Object.keys(found).length > 0) this.#choose(found);
+      this.#take(found);
     }
-    if (Object.keys(found).length > 0) {
-      await addToTable(this.mode === 'full' ? `${this.#key}-full` : this.#key, found);
+    await this.#keep(found);
+  }
+
+  async #settleForks(forks: readonly Fork[], signal: AbortSignal | undefined): Promise<void> {
+    for (const [name, fork] of this.#openForks(forks)) {
+      signal?.throwIfAborted();
+      // Variants first: each route is timed as it would run.
+      await this.#settle(
+        this.#recorded(fork).flatMap(({ schedule }) => schedule.steps),
+        signal,
+      );
+      const measurement = await this.#measureFork(fork, signal);
+      if (measurement) {
+        this.#take([measurement]);
+        await this.#keep([measurement]);
+      } else this.#passed.add(name);
     }
+  }
+
+  /** Makes pipelines all at once: drivers compile in parallel. What is refused is told apart later. */
+  async #compile(plans: readonly KernelPlan[]): Promise<void> {
+    await this.gpu.guard(this.gpu.pipelines.prepare(plans)).catch(() => this.#checkDevice());
+  }
+
+  #take(found: readonly Measurement[]): void {
+    if (found.length === 0) return;
+    this.#measured.push(...found);
+    this.#choose(choicesOf(found));
+  }
+
+  async #keep(found: readonly Measurement[]): Promise<void> {
+    if (found.length === 0) return;
+    await addToTable(this.mode === 'full' ? `${this.#key}-full` : this.#key, choicesOf(found));
   }
 
   #choose(choices: Choices): void {
@@ -163,17 +189,33 @@ export class Tuner {
   }
 
   /** One step of each kernel and class that is neither chosen nor passed over. */
-  #open(steps: readonly Tunable[]): Map<string, Tunable> {
+  #openSteps(steps: readonly Tunable[]): Map<string, Tunable> {
     const open = new Map<string, Tunable>();
     for (const step of steps) {
-      if (!step.candidates) continue;
       const { kernel, sizes } = step.plan;
-      const shapes = shapeClass(sizes);
-      const name = `${kernel} ${shapes}`;
-      if (this.#own[kernel]?.[shapes] !== undefined || this.#passed.has(name)) continue;
-      if (!open.has(name)) open.set(name, step);
+      const name = step.candidates && this.#openName(kernel, sizes);
+      if (name !== undefined && !open.has(name)) open.set(name, step);
     }
     return open;
+  }
+
+  /** Likewise of each fork, with the routes to time. */
+  #openForks(forks: readonly Fork[]): Map<string, Fork> {
+    const open = new Map<string, Fork>();
+    for (const fork of forks) {
+      const routes = fork.routes.filter(({ isLong }, i) => i === 0 || !isLong);
+      const name = routes.length > 1 ? this.#openName(fork.name, fork.sizes) : undefined;
+      if (name !== undefined && !open.has(name)) open.set(name, { ...fork, routes });
+    }
+    return open;
+  }
+
+  /** Names a kernel's, or fork's, class of shapes; undefined if it is chosen or passed over. */
+  #openName(kernel: string, sizes: Fork['sizes']): string | undefined {
+    const shapes = shapeClass(sizes);
+    const name = `${kernel} ${shapes}`;
+    const isSettled = this.#own[kernel]?.[shapes] !== undefined || this.#passed.has(name);
+    return isSettled ? undefined : name;
   }
 
   #checkDevice(): void {
@@ -186,15 +228,76 @@ export class Tuner {
     plans: readonly KernelPlan[],
     signal: AbortSignal | undefined,
   ): Promise<Measurement | undefined> {
-    const { limits } = this.#base;
-    const scratch = scratchFor(step);
-    const most = Math.min(mostScratchBytes, limits.maxBufferSize * scratchShare);
-    if (!scratch || scratch.bytes > most) return undefined;
-    const buffers: GPUBuffer[] = [];
+    const places = placesOf(step);
+    if (!places) return undefined;
+    const [{ kernel, sizes }] = plans;
+    return this.#race(kernel, sizes, demandsOf(places), signal, (scratch) => {
+      const slots = places.map(({ root, size, isOwn }): Slot => {
+        if (isOwn || root.kind !== 'tensor')
+          return { buffer: scratch.buffer(root), offset: 0, size };
+        return { buffer: root.tensor.buffer, offset: root.tensor.offset, size };
+      });
+      return plans.map((plan) => ({ name: plan.variant, dispatches: [{ plan, slots }] }));
+    });
+  }
+
+  /** Every route of a fork, recorded on stand-ins for what it reads: the same for all of them, and one result. */
+  #recorded({ reads, routes }: Fork): Recorded[] {
+    const standIns = new Map<string, Value>();
+    const read = (name: string): Value => {
+      const value = standIns.get(name) ?? placeholder(reads[name]!.shape);
+      standIns.set(name, value);
+      return value;
+    };
+    let y: Value | undefined;
+    return routes.map((route) => {
+      const recorder = Recorder.on(this.gpu);
+      y = route.record(recorder, read, y);
+      return { route, schedule: recorder.schedule([y]) };
+    });
+  }
+
+  /** Times a fork's routes; undefined where that is not possible. */
+  async #measureFork(
+    fork: Fork,
+    signal: AbortSignal | undefined,
+  ): Promise<Measurement | undefined> {
+    const recorded = this.#recorded(fork);
+    await this.#compile(recorded.flatMap(({ schedule }) => schedule.steps.map(({ plan }) => plan)));
+    const laid = recorded.map(({ schedule }) => laidOut(schedule));
+    const demands = new Map(laid.flatMap((l) => l.demands).map((demand) => [demand.key, demand]));
+    return this.#race(fork.name, fork.sizes, [...demands.values()], signal, (scratch) =>
+      recorded.map(({ route, schedule: { steps } }, i) => ({
+        name: route.name,
+        dispatches: steps.map(({ plan, tensors }) => ({
+          plan,
+          slots: tensors.map((value) => {
+            const { key, offset } = laid[i].placeOf(value.root);
+            return { buffer: scratch.buffer(key), offset, size: sizeOfBinding(value) };
+          }),
+        })),
+      })),
+    );
+  }
+
+  /** Times candidates, the automatic one first, on scratch memory. */
+  async #race(
+    kernel: string,
+    sizes: Fork['sizes'],
+    demands: readonly Demand[],
+    signal: AbortSignal | undefined,
+    candidatesOn: (scratch: Scratch) => readonly Candidate[],
+  ): Promise<Measurement | undefined> {
+    const scratch = new Scratch(this.gpu, demands);
+    const most = Math.min(mostScratchBytes, this.#base.limits.maxBufferSize * scratchShare);
+    if (scratch.bytes > most) return undefined;
+    const shapes = shapeClass(sizes);
+    this.onTiming?.(kernel, shapes);
     try {
-      const slots = await this.gpu.scoped('tune', () => this.#fill(scratch, buffers));
-      const times = await this.#compare(plans, slots, signal);
-      const [{ kernel, sizes, variant: automatic }] = plans;
+      await scratch.fill();
+      const candidates = candidatesOn(scratch);
+      const times = await race(this.gpu, candidates, this.#effort, signal);
+      const automatic = candidates[0].name;
       const usual = times.get(automatic);
       if (usual === undefined) return undefined;
       const [best, bestMs] = [...times].reduce((a, b) => (b[1] < a[1] ? b : a));
@@ -202,7 +305,7 @@ export class Tuner {
         kernel,
         sizes,
         automatic,
-        shapeClass: shapeClass(sizes),
+        shapeClass: shapes,
         winner: bestMs < clearly * usual ? best : automatic,
         timesMs: Object.fromEntries(times),
       };
@@ -212,178 +315,76 @@ export class Tuner {
       // Too little memory, or a dispatch that the device refuses: the run itself will tell if it cannot do without.
       return undefined;
     } finally {
-      for (const buffer of buffers) this.gpu.release(buffer);
+      scratch.destroy();
     }
-  }
-
-  /** Makes the scratch buffers, in binding order. */
-  #fill(scratch: Scratch, buffers: GPUBuffer[]): Slot[] {
-    const { gpu } = this;
-    const storage = usage.storage | usage.copyDst;
-    const pattern = gpu.createBuffer(4 * patternLength, usage.copySrc | usage.copyDst, 'pattern');
-    buffers.push(pattern);
-    gpu.device.queue.writeBuffer(pattern, 0, patternNumbers());
-    const encoder = gpu.device.createCommandEncoder({ label: 'tune' });
-    const made = new Map<ValueRoot, GPUBuffer>();
-    for (const { root, bytes } of scratch.made) {
-      const buffer = gpu.createBuffer(bytes, storage, 'tune');
-      buffers.push(buffer);
-      made.set(root, buffer);
-      if (root.kind === 'constant') {
-        gpu.device.queue.writeBuffer(buffer, 0, root.data as Float32Array<ArrayBuffer>);
-        continue;
-      }
-      for (let at = 0; at < bytes; at += 4 * patternLength) {
-        const size = Math.min(4 * patternLength, Math.ceil((bytes - at) / 4) * 4);
-        encoder.copyBufferToBuffer(pattern, 0, buffer, at, size);
-      }
-    }
-    gpu.device.queue.submit([encoder.finish()]);
-    return scratch.bindings.map(({ root, size, isOwn }) =>
-      root.kind === 'tensor' && !isOwn
-        ? { buffer: root.tensor.buffer, offset: root.tensor.offset, size }
-        : { buffer: made.get(root)!, offset: 0, size },
-    );
-  }
-
-  /** Milliseconds a dispatch of each plan, by variant; those that cannot run are missing. */
-  async #compare(
-    plans: readonly KernelPlan[],
-    slots: readonly Slot[],
-    signal: AbortSignal | undefined,
-  ): Promise<Map<string, number>> {
-    const { sampleMs, budgetMs, leastRounds, mostRounds } = this.#effort;
-    const times = new Map<string, number>();
-    let running: Trial[] = [];
-    let best = Number.POSITIVE_INFINITY;
-    for (const plan of plans) {
-      signal?.throwIfAborted();
-      const trial: Trial = { plan, repeats: 1, samples: [], spentMs: 0 };
-      try {
-        await this.gpu.guard(this.gpu.pipelines.prepare([plan]));
-        const [warmUp] = await this.#time([trial], slots);
-        const { times: factor, ms } = hopelessWarmUp;
-        const isHopeless = warmUp > ms && warmUp > factor * best;
-        const first = isHopeless ? warmUp : (await this.#time([trial], slots))[0];
-        times.set(plan.variant, first);
-        if (first > hopeless * best) continue;
-        best = Math.min(best, first);
-        trial.repeats = first > 0 ? clamp(Math.ceil(sampleMs / first), 1, mostRepeats) : 64;
-        if (trial.repeats === 1) trial.samples.push(first);
-        running.push(trial);
-      } catch {
-        this.#checkDevice();
-      }
-    }
-    for (let round = 0; round < mostRounds; round++) {
-      // The automatic choice loses only after as many samples as the winner has: one slow moment is no reason to leave it.
-      const isNear = ({ plan }: Trial) =>
-        (plan === plans[0] && round < leastRounds) || times.get(plan.variant)! <= lagging * best;
-      running = running.filter(isNear);
-      const isDone = running.every(({ spentMs }) => spentMs >= budgetMs);
-      if (running.length < 2 || (round >= leastRounds && isDone)) break;
-      signal?.throwIfAborted();
-      // One after the other in each round, so that a slow moment of the machine's hits all.
-      const taken = await this.#time(running, slots);
-      running.forEach((trial, i) => {
-        trial.spentMs += taken[i] * trial.repeats;
-        trial.samples.push(taken[i]);
-        times.set(trial.plan.variant, median(trial.samples));
-      });
-      best = Math.min(...running.map(({ plan }) => times.get(plan.variant)!));
-    }
-    return times;
-  }
-
-  /** Milliseconds a dispatch, by the GPU's clock where there is one. */
-  async #time(trials: readonly Trial[], slots: readonly Slot[]): Promise<number[]> {
-    const { gpu } = this;
-    const run = (trials: readonly Trial[], timer?: PassTimer) =>
-      gpu.scoped('tune', () => {
-        const encoder = gpu.device.createCommandEncoder({ label: 'tune' });
-        trials.forEach(({ plan, repeats }, i) => {
-          const pass = encoder.beginComputePass({ label: plan.kernel, ...timer?.writes(i) });
-          for (let n = 0; n < repeats; n++) gpu.pipelines.record(pass, plan, slots);
-          pass.end();
-        });
-        timer?.resolve(encoder);
-        gpu.device.queue.submit([encoder.finish()]);
-      });
-    const timer = PassTimer.on(gpu, trials.length);
-    if (timer) {
-      try {
-        await run(trials, timer);
-        const times = await timer.read(trials.map(({ plan }) => plan));
-        return times.map(({ timeMs }, i) => Math.max(0, timeMs) / trials[i].repeats);
-      } finally {
-        timer.destroy();
-      }
-    }
-    const times: number[] = [];
-    for (const trial of trials) {
-      const start = performance.now();
-      await run([trial]);
-      await gpu.idle();
-      times.push((performance.now() - start) / trial.repeats);
-    }
-    return times;
   }
 }
 
-interface Trial {
-  readonly plan: KernelPlan;
-  repeats: number;
-  readonly samples: number[];
-  spentMs: number;
+interface Recorded {
+  readonly route: Route;
+  readonly schedule: Schedule;
 }
 
-/** Buffers that stand for those of a step. */
-interface Scratch {
-  readonly made: readonly { readonly root: ValueRoot; readonly bytes: number }[];
-  readonly bytes: number;
-  readonly bindings: readonly {
-    readonly root: ValueRoot;
-    readonly size: number;
-    /** Whether it is a made one, though the tensor is there. */
-    readonly isOwn: boolean;
-  }[];
+function choicesOf(found: readonly Measurement[]): Choices {
+  const choices: Record<string, Record<string, string>> = {};
+  for (const { kernel, shapeClass, winner } of found) {
+    choices[kernel] ??= {};
+    choices[kernel][shapeClass] = winner;
+  }
+  return choices;
+}
+
+/** Bytes that a value is bound with. */
+const sizeOfBinding = ({ byteLength }: Value): number => Math.max(4, Math.ceil(byteLength / 4) * 4);
+
+const demandOf = (root: ValueRoot): Demand => ({
+  key: root,
+  bytes: root.bytes,
+  data: root.kind === 'constant' ? root.data : undefined,
+});
+
+/** What one binding of a step is timed on. */
+interface Place {
+  readonly root: ValueRoot;
+  readonly size: number;
+  /** Whether it is memory made for timing, though the tensor is there. */
+  readonly isOwn: boolean;
 }
 
 /**
  * What timing a step needs: tensors that are there (weights) are read where they lie, all that is written gets memory of its own.
  * Undefined where the step reads whole numbers that have not been computed yet: as positions they would lead anywhere.
  */
-function scratchFor({ plan, tensors }: Tunable): Scratch | undefined {
-  const made = new Map<ValueRoot, number>();
-  const bindings: Scratch['bindings'][number][] = [];
-  for (const [i, { root, byteLength }] of tensors.entries()) {
+function placesOf({ plan, tensors }: Tunable): Place[] | undefined {
+  const places: Place[] = [];
+  for (const [i, value] of tensors.entries()) {
     const { access, dtype } = plan.bindings[i];
-    if (root.kind === 'placeholder') return undefined;
-    if (access === 'read' && root.kind === 'computed' && dtype !== 'f32') return undefined;
+    const { root } = value;
+    const isThere = root.kind === 'tensor' || root.kind === 'constant';
+    if (access === 'read' && !isThere && dtype !== 'f32') return undefined;
     const isOwn = access === 'write' || root.kind !== 'tensor';
-    if (isOwn) made.set(root, root.bytes);
-    bindings.push({ root, isOwn, size: Math.max(4, Math.ceil(byteLength / 4) * 4) });
+    places.push({ root, isOwn, size: sizeOfBinding(value) });
   }
-  const list = [...made].map(([root, bytes]) => ({ root, bytes }));
-  const bytes = list.reduce((sum, { bytes }) => sum + bytes, 4 * patternLength);
-  return { made: list, bytes, bindings };
+  return places;
 }
 
-function patternNumbers(): Float32Array<ArrayBuffer> {
-  const numbers = new Float32Array(patternLength);
-  let state = 1;
-  for (let i = 0; i < patternLength; i++) {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0; // Numerical Recipes' generator
-    numbers[i] = state / 2 ** 32;
-  }
-  return numbers;
-}
+const demandsOf = (places: readonly Place[]): Demand[] =>
+  [...new Set(places.filter(({ isOwn }) => isOwn).map(({ root }) => root))].map(demandOf);
 
-function median(samples: readonly number[]): number {
-  const sorted = [...samples].sort((a, b) => a - b);
-  const half = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? sorted[half] : (sorted[half - 1] + sorted[half]) / 2;
+/** The memory of a route: lanes of intermediate values as in a run, and for the rest a buffer each. */
+function laidOut({ steps, arena, layout }: Schedule) {
+  const lanes = layout.lanes.map((bytes): Demand => ({ key: {}, bytes }));
+  const places = new Map<ValueRoot, { key: object; offset: number }>();
+  arena.forEach((root, i) => {
+    const { lane, offset } = layout.placements[i];
+    // What a run writes once, before it begins, must outlast the repeats: it shares no memory.
+    if (root.kind !== 'constant') places.set(root, { key: lanes[lane].key, offset });
+  });
+  const others = new Set(
+    steps.flatMap(({ tensors }) => tensors.map(({ root }) => root)).filter((r) => !places.has(r)),
+  );
+  return {
+    demands: [...lanes, ...[...others].map(demandOf)],
+    placeOf: (root: ValueRoot) => places.get(root) ?? { key: root, offset: 0 },
+  };
 }
-
-const clamp = (value: number, least: number, most: number): number =>
-  Math.min(most, Math.max(least, value));

@@ -52,6 +52,34 @@ export const transformedBack = (m: number, tiles: number): number =>
 /** Multiply-adds of a direct convolution of one image below which the sums around the product cost more than it saves, on a CPU. */
 const worthwhile = 2 ** 23;
 
+/** Channels and filters below which tiles are never worth their padding. */
+const leastChannels = 8;
+
+/**
+ * Whether Winograd's tiles can compute a convolution and might pay: filters of 3 x 3 in one group, without stride or dilation, that are no
+ * further from the input than they reach.
+ *
+ * @param x [N,C,H,W]
+ * @param w [K,C/groups,R,S]
+ */
+export function isForWinograd(
+  [, C, H, W]: readonly number[],
+  [K, CG, R, S]: readonly number[],
+  options: ConvOptions,
+): boolean {
+  const isOne = (step: ConvOptions['stride']) => pair(step ?? 1).every((s) => s === 1);
+  const [PH, PW] = pair(options.pad ?? 0);
+  return (
+    [R === 3, S === 3, CG === C, options.groups === undefined || options.groups === 1].every(
+      Boolean,
+    ) &&
+    isOne(options.stride) &&
+    isOne(options.dilation) &&
+    [PH, PW, H + 2 * PH - 3, W + 2 * PW - 3].every((size) => size >= 0) &&
+    Math.min(K, C) >= leastChannels
+  );
+}
+
 /**
  * Whether a convolution is best done by Winograd's F(m x m, 3 x 3), and m; undefined if directly.
  *
@@ -62,16 +90,15 @@ const worthwhile = 2 ** 23;
  */
 export function winogradTileFor(
   caps: Caps,
-  [, C, H, W]: readonly number[],
-  [K, CG, R, S]: readonly number[],
+  x: readonly number[],
+  w: readonly number[],
   options: ConvOptions,
 ): WinogradTile | undefined {
-  const isOne = (step: ConvOptions['stride']) => pair(step ?? 1).every((s) => s === 1);
-  if (R !== 3 || S !== 3 || CG !== C || !isOne(options.stride) || !isOne(options.dilation)) {
-    return undefined;
-  }
+  if (!isForWinograd(x, w, options)) return undefined;
   // On a GPU three dispatches instead of one, and the bytes between them, are not known to pay.
   if (caps.kind !== 'software') return undefined;
+  const [, C, H, W] = x;
+  const [K] = w;
   const [PH, PW] = pair(options.pad ?? 0);
   const [P, Q] = [H + 2 * PH - 2, W + 2 * PW - 2];
   const isFull = filled(K, winogradPack) * filled(P, 4) * filled(Q, 4) >= 0.6;

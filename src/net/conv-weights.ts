@@ -18,6 +18,15 @@ export class ConvWeights {
     private readonly norm: Node<'batchNorm2d'> | undefined,
   ) {}
 
+  /** Of {@link w}, which need not be made for it. */
+  get shape(): readonly number[] {
+    return this.conv.params.weight;
+  }
+
+  get hasBias(): boolean {
+    return this.norm !== undefined || this.conv.params.bias !== undefined;
+  }
+
   /** [K,C/groups,R,S]. */
   get w(): Value | Tensor {
     const { trace, conv, norm } = this;

@@ -17,9 +17,6 @@ import { batchNorm2d } from '../kernels/batch-norm2d.js';
 import { batchNorm2dBackward } from '../kernels/batch-norm2d-backward.js';
 import { channelSlice } from '../kernels/channel-slice.js';
 import { concat } from '../kernels/concat.js';
-import { type ConvOptions, pair } from '../kernels/conv-shape.js';
-import { conv2d } from '../kernels/conv2d.js';
-import { conv2dBackwardInput } from '../kernels/conv2d-backward-input.js';
 import { gelu } from '../kernels/gelu.js';
 import { geluBackward } from '../kernels/gelu-backward.js';
 import { interpolatePositions } from '../kernels/interpolate-positions.js';
@@ -38,8 +35,7 @@ import { reluBackward } from '../kernels/relu-backward.js';
 import { softmaxBackward } from '../kernels/softmax-backward.js';
 import { tokenGather } from '../kernels/token-gather.js';
 import { tokenGatherBackward } from '../kernels/token-gather-backward.js';
-import { winogradConv2d } from '../kernels/winograd.js';
-import { type WinogradTile, winogradTileFor } from '../kernels/winograd-shape.js';
+import { backwardRoutes, forwardRoutes } from './conv-routes.js';
 import { type Node, type OpKind, paramName } from './graph.js';
 import type { Trace } from './trace.js';
 
@@ -87,15 +83,6 @@ export const rowsOf = (x: Value): Value => {
 const scaled = (t: Trace, x: Value, by: number): Value =>
   t.k(mixParts, { x, c: t.recorder.constant(Float32Array.of(by, 0, 0, 0, 0)) });
 
-/** Winograd's tile for a convolution; none where its sums, up to 100 times the terms, would be kept in 16 bits. */
-const tileFor = (
-  t: Trace,
-  x: readonly number[],
-  w: readonly number[],
-  options: ConvOptions,
-): WinogradTile | undefined =>
-  t.storage === 'f16' ? undefined : winogradTileFor(t.recorder.caps, x, w, options);
-
 const lastTwo = (x: Value) => [x.shape[2], x.shape[3]] as const;
 
 /** Nodes that only rename their input. */
@@ -116,30 +103,17 @@ export const ops: { readonly [K in OpKind]: Op<K> } = {
     forward: (t, node, { into, folded, ...epilogue }) => {
       const act = epilogue.act as Activation; // a GELU is merged into linear layers only
       const weights = t.weights(node, folded ? t.foldOf(node) : undefined);
-      const { b } = weights;
       const options = { ...node.options, act, k0: into?.k0, kTotal: into?.kTotal };
       const masked = t.masked(node.inputs[0]);
-      if (masked) return masked.conv2d({ w: weights.w, b }, options, into?.value);
+      if (masked) return masked.conv2d({ w: weights.w, b: weights.b }, options, into?.value);
       const x = t.value(node.inputs[0]);
-      const [filters] = node.params.weight;
-      const tile = tileFor(t, x.shape, node.params.weight, node.options);
-      if (!tile) return t.k(conv2d, { x, w: weights.w, b }, options, { into: into?.value });
-      const u = weights.filters(tile);
-      return winogradConv2d(t.recorder, { x, u, b }, { ...options, tile, filters }, into?.value);
+      return t.recorder.fork(forwardRoutes(t.recorder.caps, x, weights, options), into?.value);
     },
     gradient: (t, node, dy) => {
       const inputSize = lastTwo(t.value(node.inputs[0]));
       const weights = t.weights(node, t.foldOf(node));
-      const [K, C, R, S] = node.params.weight;
-      // The gradient of such a convolution is one, too, of dy with the filters turned round.
-      const pad = pair(node.options.pad ?? 0).map((p) => 2 - p) as [number, number];
-      const tile =
-        Math.min(...pad) >= 0 && tileFor(t, dy.shape, [C, K, R, S], { ...node.options, pad });
-      if (!tile) {
-        return [t.k(conv2dBackwardInput, { dy, w: weights.w }, { ...node.options, inputSize })];
-      }
-      const u = weights.filters(tile, true);
-      return [winogradConv2d(t.recorder, { x: dy, u }, { tile, filters: C, pad })];
+      const options = { ...node.options, inputSize };
+      return [t.recorder.fork(backwardRoutes(t.recorder.caps, dy, weights, options))];
     },
   },
 

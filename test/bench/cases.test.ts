@@ -99,9 +99,13 @@ describe('cases', () => {
 
 describe('flags', () => {
   test('become a selection', () => {
-    const flags = '--only ^conv2d --kernels --quick --variants --rounds 9 --json a.json';
+    const flags =
+      '--only ^conv2d --kernels --quick --variants --rounds 9 --json a.json --tune full';
     expect(parseFlags(flags.split(' '))).toEqual({
-      selection: { only: '^conv2d', part: 'kernels', quick: true, variants: true, rounds: 9 },
+      selection: {
+        ...{ only: '^conv2d', part: 'kernels', quick: true, variants: true, rounds: 9 },
+        tune: 'full',
+      },
       json: 'a.json',
       list: false,
       help: false,
@@ -109,12 +113,14 @@ describe('flags', () => {
     expect(parseFlags([]).selection).toEqual({});
     const half = { storage: 'f16', part: 'networks' };
     expect(parseFlags(['--storage', 'f16']).selection).toEqual(half);
+    expect(parseFlags(['--tune', 'never']).selection).toEqual({});
   });
 
   for (const [args, words] of [
     ['--rounds 0', '--rounds is 0'],
     ['--batch 1.5', '--batch is 1.5'],
     ['--only (', '--only: Invalid regular expression'],
+    ['--tune often', 'bench: --tune often: should be never or first-use or full'],
     ['--fast', "Unknown option '--fast'"],
     ['--kernels --networks', 'exclude each other'],
     ['--storage f8', '--storage is f8, should be f32 or f16'],

@@ -91,6 +91,7 @@ test.each([
   [['--pictures', '0'], /--pictures 0: should be a whole number from 1 to 200/],
   [['--pictures', '201'], /should be a whole number from 1 to 200/],
   [['--what'], /--what/],
+  [['--tune', 'often'], /^--tune often: should be never or first-use or full$/],
 ])('%j is refused in one line', (args, message) => {
   expect(() => parseFlags(args)).toThrow(message);
 });

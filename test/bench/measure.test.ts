@@ -1,4 +1,8 @@
-import { describe, expect, test } from 'vitest';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, test, vi } from 'vitest';
+import { runBench } from '../../bench/bench.js';
 import type { KernelCase } from '../../bench/cases.js';
 import { ceilingCases, copyCeiling, fmaCeiling } from '../../bench/ceilings.js';
 import { checkKernel, checkNetwork } from '../../bench/check.js';
@@ -7,9 +11,11 @@ import { Ceilings, measureKernel, measureNetwork } from '../../bench/measure.js'
 import { PreparedNet } from '../../bench/networks.js';
 import { Prepared } from '../../bench/prepared.js';
 import { coreCaps } from '../../src/gpu/caps.js';
+import { Gpu } from '../../src/gpu/device.js';
 import { kernel } from '../../src/kernels/kernel.js';
 import { linear } from '../../src/kernels/linear.js';
 import { runKernel, useGpu } from '../support/gpu.js';
+import { misjudged } from '../support/misjudged.js';
 import { random } from '../support/numbers.js';
 
 const { gpu } = useGpu();
@@ -149,6 +155,31 @@ describe('measuring', () => {
     expect(ceilings.summary.gflops).toBeGreaterThan(0);
     prepared.destroy();
     ceilings.destroy();
+  });
+
+  test('a kernel on a tuned device: by the variant that was the fastest there', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'bench-tuned-'));
+    vi.stubEnv('XDG_CACHE_HOME', folder);
+    try {
+      using tuned = await Gpu.request({ tune: 'first-use' });
+      const source = { ...small, kernel: misjudged, reads: { x: [4096] } };
+      const prepared = Prepared.make(tuned, source);
+      expect(prepared.picked).toBe('slow');
+      await prepared.settle();
+      expect(prepared.picked).toBe('unpaid');
+      expect(tuned.tuner!.measured).toHaveLength(1);
+      prepared.destroy();
+      const lines: string[] = [];
+      const host = { say: (line: string) => void lines.push(line), progress: () => {} };
+      const selection = { only: '^softmax', rounds: 1 };
+      const { measurements } = await runBench(tuned, selection, host);
+      const [, { winner }] = tuned.tuner!.measured;
+      expect(measurements).toMatchObject([{ variant: winner, picked: true }]);
+      expect(lines).toContain('tuned (first-use): 2 choices timed in this run');
+    } finally {
+      vi.unstubAllEnvs();
+      await rm(folder, { recursive: true, force: true });
+    }
   });
 
   test('a network: checked, measured, and nothing left on the device', async () => {

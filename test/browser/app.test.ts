@@ -156,6 +156,63 @@ describe.skipIf(noChrome && !process.env.CI)('the page of `npm run page`', () =>
     await settled(': score');
   });
 
+  test('a device is tuned when asked for, shows what it times, and its browser keeps the choices', async () => {
+    const kept = () =>
+      page.evaluate(async () => {
+        const cache = await caches.open('webgpu-cam-tuned');
+        const [request] = await cache.keys();
+        const table = await (request && (await cache.match(request)))?.json();
+        return Object.keys(table?.choices ?? {});
+      });
+    const status = () => page.textContent('#status');
+    expect(await page.isChecked('#tune')).toBe(false);
+    expect(await kept()).toEqual([]);
+    await page.selectOption('#network', 'toy_alexnet');
+    await settled(': score');
+    await page.click('#sample');
+    await settled(': score');
+    const guess = await page.textContent('#top5 button');
+
+    await page.check('#tune');
+    await page.waitForFunction(() =>
+      /^Timing \w+ on this device: \d+ done$/.test(document.getElementById('status')!.textContent!),
+    );
+    const bar = page.locator('#progress');
+    expect(await bar.isVisible()).toBe(true);
+    expect(await bar.getAttribute('value')).toBe(null);
+    await settled(': score');
+    expect(await bar.isVisible()).toBe(false);
+    expect(await status()).toMatch(/ ms(, of which some to time \d+ choices)?$/);
+    expect(await kept()).toEqual(expect.arrayContaining(['convolution', 'conv2d', 'linear']));
+    expect(await page.textContent('#top5 button')).toBe(guess);
+    const layer = (await page.locator('#layer option').first().textContent())!;
+    await page.selectOption('#layer', layer);
+    await settled(': score');
+    await page.uncheck('#tune');
+    await settled(': score');
+    expect(await page.inputValue('#layer')).toBe(layer);
+    expect(await status()).toMatch(/ ms$/);
+
+    await page.reload();
+    await settled('Ready');
+    expect(await page.isChecked('#tune')).toBe(false);
+    await page.check('#tune');
+    await settled('Ready');
+    const said = await page.evaluateHandle(() => {
+      const lines: string[] = [];
+      const line = document.getElementById('status')!;
+      new MutationObserver(() => lines.push(line.textContent!)).observe(line, { childList: true });
+      return lines;
+    });
+    await page.click('#sample');
+    await settled(': score');
+    await page.uncheck('#tune');
+    await settled(': score');
+    const lines = await said.jsonValue();
+    expect(lines.some((line) => line.includes(': score'))).toBe(true);
+    expect(lines.filter((line) => line.startsWith('Timing'))).toEqual([]);
+  });
+
   test('what cannot be done is said in one line', async () => {
     await page.fill('#class', '99');
     await page.locator('#class').blur();

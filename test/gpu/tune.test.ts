@@ -262,6 +262,23 @@ test('works without timestamps', async () => {
   device.destroy();
 });
 
+test('one slow moment does not put the fastest out', async () => {
+  using owner = await Gpu.request();
+  const adapter = await (await platformGpu()).requestAdapter();
+  const device = await adapter!.requestDevice();
+  using gpu = Gpu.adopt(device, owner.info, { tune: 'first-use' });
+  // By the wall clock, in turn: the slow one twice, then the fast one twice, of which the second counts.
+  let runs = 0;
+  const { idle } = gpu;
+  gpu.idle = async () => {
+    await idle.call(gpu);
+    if (++runs === 4) await new Promise((resolve) => setTimeout(resolve, 70));
+  };
+  expect(await ran(gpu)).toBe('unpaid');
+  expect(runs).toBeGreaterThan(6);
+  device.destroy();
+});
+
 test('a variant that the device refuses is not chosen', async () => {
   const broken = kernel({
     ...misjudged.spec,
