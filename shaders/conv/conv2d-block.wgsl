@@ -1,8 +1,9 @@
 // conv2d (block): cross-correlation with zero padding, any stride, dilation and groups.
 //
-//   x [N, C, H, W], w [K, CG, R, S], b [K]   ->   y [N, KT, P, Q], channels K0 .. K0 + K
+//   x [N, C, H, W], w [K, CG, R, S], b [K]   ->   y [N, KT, OP, OQ], channels K0 .. K0 + K
 //
 //   y[n, K0 + k, p, q] = act(b[k] + sum over c, r, s of w[k, c, r, s] x[n, g CG + c, p SH - PH + r DH, q SW - PW + s DW])
+//   With POOL, y [N, KT, P / 2, Q / 2]: the largest of each 2 x 2.
 //
 // Implicit matrix product for GPUs: a workgroup of 128 invocations makes 64 filters x 64 pixels (of all images), an invocation 8 x 4 of them.
 // Slices 16 taps deep of both factors pass through workgroup memory (8 KiB), as vec4s of four taps: w offers them so (CG R S divides by 4),
@@ -18,15 +19,19 @@ override K: u32; override CG: u32; override R: u32; override S: u32;
 override P: u32; override Q: u32;
 override SH: u32; override SW: u32; override PH: u32; override PW: u32; override DH: u32; override DW: u32;
 override GROUPED: u32;
+override OP: u32; override OQ: u32;
 override K0: u32; override KT: u32;
 override HAS_B: u32;
 override ACT: u32;  // 0 none, 1 relu
+override POOL: u32;
 override GROUPS: u32;
 
 @group(0) @binding(0) var<storage, read> x: array<elem>;
 @group(0) @binding(1) var<storage, read> w: array<vec4<elem>>;
 @group(0) @binding(2) var<storage, read> b: array<elem>;
 @group(0) @binding(3) var<storage, read_write> y: array<elem>;
+
+const NEXT = 16u;
 
 var<workgroup> left: array<vec4f, 264>;   // [4 fours of taps][64 filters, 2 unused]
 var<workgroup> right: array<vec4f, 256>;  // [4 fours of taps][64 pixels]
@@ -75,7 +80,7 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u, 
     for (var d = 0u; d < 4u; d++) {
       let l = d * 66u + i;
       let r = d * 64u + j;
-      let v = transpose(mat4x4f(right[r], right[r + 16u], right[r + 32u], right[r + 48u]));
+      let v = transpose(mat4x4f(right[r], right[r + NEXT], right[r + 2u * NEXT], right[r + 3u * NEXT]));
       a0 = add_taps(a0, left[l], v); a1 = add_taps(a1, left[l + 8u], v);
       a2 = add_taps(a2, left[l + 16u], v); a3 = add_taps(a3, left[l + 24u], v);
       a4 = add_taps(a4, left[l + 32u], v); a5 = add_taps(a5, left[l + 40u], v);
@@ -85,9 +90,7 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u, 
   }
 
   let sums = array<vec4f, 8>(a0, a1, a2, a3, a4, a5, a6, a7);
-  for (var e = 0u; e < 32u; e++) {
-    put(k + i + e / 4u * 8u, end, column + j + e % 4u * 16u, sums[e / 4u][e % 4u]);
-  }
+  for (var e = 0u; e < 8u; e++) { put(k + i + e * 8u, end, column + j, sums[e]); }
 }
 
 /// Vec4 t of the filter that begins at `first`; zeros past its end.
@@ -111,12 +114,21 @@ fn ahead(t: Tap, n: u32) -> Tap {
 // end
 
 // shared: inputs
+/// Image, row and column of a pixel by its number. With POOL the four that an invocation has, NEXT apart, are a window.
+fn pixel_at(number: u32) -> vec3u {
+  if (POOL == 0u) { return vec3u(number / (P * Q), number / Q % P, number % Q); }
+  let window = number / (4u * NEXT) * NEXT + number % NEXT;
+  let e = number / NEXT % 4u;
+  return vec3u(window / (OP * OQ), window / OQ % OP * 2u + e / 2u, window % OQ * 2u + e % 2u);
+}
+
 /// Where a pixel's first tap lies: row and column (before the first they wrap to huge numbers), and where its group's channels begin.
 struct Place { h: u32, v: u32, plane: u32 }
 
-fn place(pixel: u32, part: u32) -> Place {
-  let h = select(0x80000000u, pixel / Q % P * SH - PH, pixel < N * P * Q);  // nothing is inside for pixels past the end
-  return Place(h, pixel % Q * SW - PW, (pixel / (P * Q) * C + part * CG) * H * W);
+fn place(number: u32, part: u32) -> Place {
+  let pixel = pixel_at(number);
+  let h = select(0x80000000u, pixel.y * SH - PH, pixel.x < N);  // nothing is inside for pixels past the end
+  return Place(h, pixel.z * SW - PW, (pixel.x * C + part * CG) * H * W);
 }
 
 /// What four taps of a filter meet.
@@ -140,13 +152,28 @@ fn add_taps(sum: vec4f, f: vec4f, v: mat4x4f) -> vec4f {
 }
 // end
 
-// shared: putPixel
-/// Writes a filter's output at a pixel, numbered through all images.
-fn put(k: u32, end: u32, pixel: u32, sum: f32) {
-  if ((k >= end) | (pixel >= N * P * Q)) { return; }
-  var v = sum;
+// shared: putPixels
+/// Writes a filter's output at four pixels, NEXT apart by their numbers, or the largest of them.
+fn put(k: u32, end: u32, number: u32, sums: vec4f) {
+  if (k >= end) { return; }
+  var v = sums;
   if (HAS_B == 1u) { v += f32(b[k]); }
-  if (ACT == 1u && v < 0.0) { v = 0.0; }
-  y[(pixel / (P * Q) * KT + K0 + k) * P * Q + pixel % (P * Q)] = elem(v);
+  if (ACT == 1u) { v = select(v, vec4f(), v < vec4f()); }
+  if (POOL == 1u) {
+    let pixel = pixel_at(number);
+    if (pixel.x < N) {
+      y[((pixel.x * KT + K0 + k) * OP + pixel.y / 2u) * OQ + pixel.z / 2u] = elem(larger(larger(v.x, v.y), larger(v.z, v.w)));
+    }
+    return;
+  }
+  for (var e = 0u; e < 4u; e++) {
+    let pixel = number + e * NEXT;
+    if (pixel < N * P * Q) { y[(pixel / (P * Q) * KT + K0 + k) * P * Q + pixel % (P * Q)] = elem(v[e]); }
+  }
 }
+// end
+
+// shared: larger
+/// The larger of two, where NaN is larger than any number. Comparisons with NaN may be optimised away; its bits may not.
+fn larger(a: f32, b: f32) -> f32 { return select(a, b, b > a || (bitcast<u32>(b) & 0x7fffffffu) > 0x7f800000u); }
 // end

@@ -10,6 +10,9 @@ const beside: ReadonlySet<string> = new Set([
   'CT',
   'K0',
   'KT',
+  'POOL',
+  'OP',
+  'OQ',
 ]);
 
 /** Where elements of a matrix lie: `A_ROW`, `Y_FIRST`. Follows from the sizes. */

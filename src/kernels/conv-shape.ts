@@ -91,6 +91,26 @@ export function channelSlice(
   return { K0, KT };
 }
 
+/**
+ * Sizes of what a convolution writes: `OP OQ`, which with 2 x 2 pooling (`POOL`) are half of `P Q`; a last odd row or column is then not computed.
+ *
+ * @throws ShapeError where not one window fits.
+ */
+export function pooledSize(
+  kernelName: string,
+  { P, Q }: Readonly<Record<'P' | 'Q', number>>,
+  pool = false,
+): Record<'P' | 'Q' | 'OP' | 'OQ' | 'POOL', number> {
+  if (!pool) return { P, Q, OP: P, OQ: Q, POOL: 0 };
+  if (P < 2 || Q < 2) {
+    throw new ShapeError(
+      `${kernelName}: pooling of ${P} x ${Q} outputs should have at least 2 x 2`,
+    );
+  }
+  const [OP, OQ] = [Math.floor(P / 2), Math.floor(Q / 2)];
+  return { P: 2 * OP, Q: 2 * OQ, OP, OQ, POOL: 1 };
+}
+
 /** Multiply-adds below which a convolution is quicker done than a large variant for it compiled, on a CPU. */
 export const smallConv = 2 ** 20;
 
@@ -183,4 +203,28 @@ export const deepPays = (sizes: Sizes): boolean =>
 export const turned = (sizes: Sizes): Sizes => {
   const { K, CG, GROUPED, H, W } = sizes;
   return { ...sizes, K: CG * GROUPED, CG: K / GROUPED, P: H, Q: W };
+};
+
+/** Outputs of its own a square of the `phases` gradient has down and across (`MH MW`), and squares down and across an image (`AH AW`). */
+export const squares = ({ CG, H, W, SH, SW, PH, PW }: Sizes) => {
+  // As many as 64 rows hold: channels times phases.
+  const M = Math.max(1, Math.floor(Math.sqrt(64 / (CG * SH * SW))));
+  const count = (size: number, pad: number, side: number) =>
+    Math.floor((size - 1 + pad) / side) - Math.floor(pad / side) + 1;
+  return { MH: M, MW: M, AH: count(H, PH, SH * M), AW: count(W, PW, SW * M) };
+};
+
+/** Tiles of 64 rows x 64 squares of that gradient. */
+export const phaseTiles = (sizes: Sizes): number => {
+  const { N, CG, GROUPED, SH, SW } = sizes;
+  const { MH, MW, AH, AW } = squares(sizes);
+  return GROUPED * groupsFor(CG * SH * MH * SW * MW, 64) * groupsFor(N * AH * AW, 64);
+};
+
+/** Multiply-adds of its tiles over those of the tiles of 64 channels x 64 pixels that go through all taps. */
+export const phaseShare = (sizes: Sizes): number => {
+  const { R, S, SH, SW } = sizes;
+  const { MH, MW } = squares(sizes);
+  const met = (MH + Math.floor((R - 1) / SH)) * (MW + Math.floor((S - 1) / SW));
+  return (phaseTiles(sizes) * met) / (productTiles(turned(sizes), 64) * R * S);
 };

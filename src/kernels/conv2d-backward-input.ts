@@ -1,6 +1,7 @@
 import direct from '../../shaders/conv/conv2d-backward-input.wgsl';
 import block from '../../shaders/conv/conv2d-backward-input-block.wgsl';
 import depthwise from '../../shaders/conv/conv2d-backward-input-depthwise.wgsl';
+import phases from '../../shaders/conv/conv2d-backward-input-phases.wgsl';
 import point from '../../shaders/conv/conv2d-backward-input-point.wgsl';
 import three from '../../shaders/conv/conv2d-backward-input-three.wgsl';
 import tile from '../../shaders/conv/conv2d-backward-input-tile.wgsl';
@@ -13,11 +14,14 @@ import {
   isPoint,
   isThree,
   isWide,
+  phaseShare,
+  phaseTiles,
   pointGroups,
   pointPays,
   pointWidth,
   productTiles,
   smallConv,
+  squares,
   threeGroups,
   threePays,
   turned,
@@ -77,6 +81,15 @@ export const conv2dBackwardInput = kernel({
       // With more filters a channel the others share what they read of dy.
       pays: ({ K, GROUPED }) => K / GROUPED < 4,
       groups: ({ N, C, H, W }) => groupsFor(N * C * H * groupsFor(W, 8), 64),
+    },
+    {
+      name: 'phases',
+      code: phases,
+      on: 'gpu',
+      // Where it would do as much as the others it is not offered.
+      fits: (sizes) => sizes.DH === 1 && sizes.DW === 1 && phaseShare(sizes) < 0.9,
+      tuning: squares,
+      groups: phaseTiles,
     },
     {
       name: 'wide',

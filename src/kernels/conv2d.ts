@@ -22,6 +22,7 @@ import {
   pointGroups,
   pointPays,
   pointWidth,
+  pooledSize,
   productTiles,
   rowsGroups,
   rowsPay,
@@ -32,34 +33,43 @@ import {
   threePays,
   widePays,
 } from './conv-shape.js';
-import { type Activation, activationCode, groupsFor, kernel } from './kernel.js';
+import { type Activation, activationCode, groupsFor, kernel, type Sizes } from './kernel.js';
 
 /** `k0` and `kTotal` are for writing into a part of a concatenation. */
 export interface Conv2dOptions extends ConvOptions, SliceOptions {
   /** Applied to each output element. */
   readonly act?: Activation;
+  /** Write the largest of each 2 x 2 outputs only: max pooling of size and stride 2, a last odd row or column left out. */
+  readonly pool?: boolean;
 }
+
+/** Variants that write every output. */
+const isWhole = ({ POOL }: Sizes): boolean => POOL === 0;
 
 /**
  * Convolution (cross-correlation) with zero padding, bias and activation.
  *
- * x [N,C,H,W], w [K,C/groups,R,S], b [K] -> y [N,kTotal,P,Q], of which channels k0 .. k0+K are written.
+ * x [N,C,H,W], w [K,C/groups,R,S], b [K] -> y [N,kTotal,OP,OQ], of which channels k0 .. k0+K are written; [OP,OQ] is [P,Q], or half of it with `pool`.
  */
 export const conv2d = kernel({
   name: 'conv2d',
   reads: { x: 'N C H W', w: 'K CG R S', 'b?': 'K' },
-  results: { y: 'N KT P Q' },
-  derive: (sizes, options: Conv2dOptions) => ({
-    ...convGeometry('conv2d', sizes, options),
-    ...channelSlice('conv2d', sizes.K, options),
-    ACT: activationCode(options.act),
-  }),
+  results: { y: 'N KT OP OQ' },
+  derive: (sizes, options: Conv2dOptions) => {
+    const geometry = convGeometry('conv2d', sizes, options);
+    return {
+      ...geometry,
+      ...pooledSize('conv2d', geometry, options.pool),
+      ...channelSlice('conv2d', sizes.K, options),
+      ACT: activationCode(options.act),
+    };
+  },
   flops: ({ N, K, P, Q, CG, R, S }) => 2 * N * K * P * Q * CG * R * S,
   variants: [
     {
       name: 'depthwise',
       code: depthwise,
-      fits: ({ CG }) => CG === 1,
+      fits: (sizes) => sizes.CG === 1 && isWhole(sizes),
       // With more filters a channel the others share what they read of x.
       pays: ({ K, GROUPED }) => K / GROUPED < 4,
       groups: ({ N, K, P, Q }) => groupsFor(N * K * P * groupsFor(Q, 8), 64),
@@ -77,7 +87,8 @@ export const conv2d = kernel({
       name: 'product',
       code: product,
       on: 'gpu',
-      fits: (sizes) => isPoint(sizes) && hasFours(sizes) && (sizes.P * sizes.Q) % 4 === 0,
+      fits: (sizes) =>
+        isWhole(sizes) && isPoint(sizes) && hasFours(sizes) && (sizes.P * sizes.Q) % 4 === 0,
       groups: (sizes) => productTiles(sizes, 64),
     },
     {
@@ -106,7 +117,7 @@ export const conv2d = kernel({
       name: 'three',
       code: three,
       on: 'software',
-      fits: isThree,
+      fits: (sizes) => isWhole(sizes) && isThree(sizes),
       pays: threePays,
       groups: threeGroups,
     },
@@ -114,7 +125,7 @@ export const conv2d = kernel({
       name: 'rows',
       code: rows,
       on: 'software',
-      fits: isInRows,
+      fits: (sizes) => isWhole(sizes) && isInRows(sizes),
       pays: rowsPay,
       tuning: (sizes) => ({ TAPS: tapsOf(sizes) }),
       groups: rowsGroups,
@@ -124,7 +135,7 @@ export const conv2d = kernel({
       code: point,
       on: 'software',
       needs: ({ features }) => features.has('subgroups'),
-      fits: (sizes) => isPoint(sizes) && sizes.CG % 4 === 0,
+      fits: (sizes) => isWhole(sizes) && isPoint(sizes) && sizes.CG % 4 === 0,
       pays: pointPays,
       tuning: pointWidth,
       groups: pointGroups,
@@ -133,12 +144,13 @@ export const conv2d = kernel({
       name: 'tile',
       code: tile,
       on: 'software',
+      fits: isWhole,
       // Compiling it takes a CPU a quarter of a second more than the readable one.
       pays: ({ N, K, P, Q, CG, R, S, GROUPED }) =>
         K / GROUPED >= 4 && N * K * P * Q * CG * R * S >= smallConv,
       groups: ({ N, K, P, Q, GROUPED }) =>
         GROUPED * groupsFor(K / GROUPED, 16) * groupsFor(N * P * Q, 128),
     },
-    { name: 'direct', code: direct, groups: ({ N, K, P, Q }) => groupsFor(N * K * P * Q, 64) },
+    { name: 'direct', code: direct, groups: ({ N, K, OP, OQ }) => groupsFor(N * K * OP * OQ, 64) },
   ],
 });

@@ -149,6 +149,7 @@ export * from './upsampled-range.js';
 export * from './weighted-sum.js';
 export * from './widen.js';
 export * from './winograd.js';
+export * from './winograd-fused.js';
 export * from './winograd-input.js';
 export * from './winograd-output.js';
 export * from './winograd-product.js';

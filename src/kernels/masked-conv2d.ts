@@ -20,7 +20,7 @@ import { activationCode, groupsFor, kernel, type Sizes } from './kernel.js';
 import { type MaskOptions, maskConstants } from './mask-source.js';
 
 /** Of the convolution, and of the masks; `count` copies of one image are made. */
-export type MaskedConv2dOptions = Conv2dOptions & Omit<MaskOptions, 'images'>;
+export type MaskedConv2dOptions = Omit<Conv2dOptions, 'pool'> & Omit<MaskOptions, 'images'>;
 
 /** Whether the masks are maps of the image's size: what the variants for software adapters load. */
 const isExpanded = ({ SOURCE, FH, FW, H, W }: Sizes): boolean =>

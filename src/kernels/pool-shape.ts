@@ -18,6 +18,14 @@ export interface MaxPoolOptions extends PoolOptions {
   readonly dilation?: Pair;
 }
 
+/** Whether a pooling's windows are 2 x 2 side by side, a last odd row or column left out: what convolutions can write by themselves. */
+export function halves({ size, stride, pad, dilation, ceilMode }: MaxPoolOptions): boolean {
+  const is = (value: Pair, wanted: number) => pair(value).every((v) => v === wanted);
+  return (
+    is(size, 2) && is(stride ?? size, 2) && is(pad ?? 0, 0) && is(dilation ?? 1, 1) && !ceilMode
+  );
+}
+
 /**
  * Checks a pooling's geometry and names its constants: `R S` window, `P Q` output sizes, `SH SW` strides, `PH PW` padding,
  * `DH DW` dilation. PyTorch's rules.

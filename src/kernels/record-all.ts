@@ -137,6 +137,7 @@ import { unitRows } from './unit-rows.js';
 import { upsampledRange } from './upsampled-range.js';
 import { weightedSum } from './weighted-sum.js';
 import { widen } from './widen.js';
+import { winogradFused } from './winograd-fused.js';
 import { winogradInput } from './winograd-input.js';
 import { winogradOutput } from './winograd-output.js';
 import { winogradProduct } from './winograd-product.js';
@@ -289,6 +290,7 @@ export const recordBranchRelevance = /* @__PURE__ */ recordable(branchRelevance)
 export const recordHeadMean = /* @__PURE__ */ recordable(headMean);
 export const recordMultiplyColumns = /* @__PURE__ */ recordable(multiplyColumns);
 export const recordRolloutStep = /* @__PURE__ */ recordable(rolloutStep);
+export const recordWinogradFused = /* @__PURE__ */ recordable(winogradFused);
 export const recordWinogradInput = /* @__PURE__ */ recordable(winogradInput);
 export const recordWinogradProduct = /* @__PURE__ */ recordable(winogradProduct);
 export const recordWinogradOutput = /* @__PURE__ */ recordable(winogradOutput);

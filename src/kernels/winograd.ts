@@ -1,9 +1,12 @@
 /** Convolutions with 3 x 3 filters by Winograd's minimal filtering: fewer multiplications, sums and differences instead. */
+import { ShapeError } from '../errors.js';
 import type { Recorder } from '../gpu/recorder.js';
 import type { Tensor } from '../gpu/tensor.js';
 import type { Value } from '../gpu/value.js';
 import type { SliceOptions } from './conv-shape.js';
 import type { Activation } from './kernel.js';
+import { maxPool2dValues } from './max-pool2d-values.js';
+import { winogradFused } from './winograd-fused.js';
 import { winogradInput } from './winograd-input.js';
 import { winogradOutput } from './winograd-output.js';
 import { winogradProduct } from './winograd-product.js';
@@ -91,17 +94,21 @@ export interface WinogradOptions extends SliceOptions {
   readonly filters: number;
   readonly pad?: number | readonly [number, number];
   readonly act?: Activation;
+  /** Whether it is one dispatch ({@link winogradFused}; tiles of 2 only) instead of three a group of tiles; default for such tiles on a GPU. */
+  readonly fused?: boolean;
+  /** Give the largest of each 2 x 2 pixels only: in the one dispatch, or in another behind the three. */
+  readonly pool?: boolean;
 }
 
 /** Bytes of transformed tiles and sums at a time: they stay in a CPU's cache, and are little beside a network's own tensors. */
 const workBytes = 2 * 2 ** 20;
 
 /**
- * Records a convolution with 3 x 3 filters and stride 1 in groups of tiles, three dispatches each.
+ * Records a convolution with 3 x 3 filters and stride 1: in one dispatch, or in groups of tiles, three dispatches each.
  *
  * The sums of a pixel do not depend on the batch.
  *
- * x [N,C,H,W], u {@link winogradFilters}, b? [K] -> y [N,kTotal,P,Q], of which channels k0 .. k0+K are written.
+ * x [N,C,H,W], u {@link winogradFilters}, b? [K] -> y [N,kTotal,P,Q], or half of P and Q with `pool`, of which channels k0 .. k0+K are written.
  */
 export function winogradConv2d(
   recorder: Recorder,
@@ -110,7 +117,17 @@ export function winogradConv2d(
   into?: Value,
 ): Value {
   const [N, , H, W] = x.shape;
-  const { tile, filters, pad, k0, kTotal, act } = options;
+  const { tile, filters, pad, k0, kTotal, act, pool } = options;
+  const { fused = tile === 2 && recorder.caps.kind === 'gpu' } = options;
+  if (fused && tile === 2) {
+    const one = { filters, pad, k0, kTotal, act, pool };
+    return recorder.k(winogradFused, { x, u, b }, one, { into });
+  }
+  if (fused || (pool && (into || kTotal !== undefined))) {
+    throw new ShapeError(
+      `winogradConv2d: tile is ${tile}, fused ${fused}: one dispatch is for tiles of 2, and what is pooled behind three is no part of another tensor`,
+    );
+  }
   const { P, Q, DOWN, ACROSS } = winogradGeometry('winogradConv2d', [H, W], tile, pad);
   const [A, KB, CP] = u.shape;
   const total = packs(N * DOWN * ACROSS);
@@ -125,5 +142,5 @@ export function winogradConv2d(
     const size = { images: N, filters, outputSize: [P, Q] as const };
     y = recorder.k(winogradOutput, { m, b, at }, { tile, ...size, k0, kTotal, act }, { into: y });
   }
-  return y!;
+  return pool ? recorder.k(maxPool2dValues, { x: y! }, { size: 2 }) : y!;
 }

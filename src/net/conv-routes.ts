@@ -74,7 +74,10 @@ function routesOf(
   const [N, , H, W] = x.shape;
   const [PH, PW] = pair(options.pad ?? 0);
   // Sums of Winograd's, up to 100 times the terms, are not for 16 bits.
-  const byTiles = x.dtype === 'f32' && isForWinograd(x.shape, filters, options) ? tiles : [];
+  const mayBe = x.dtype === 'f32' && isForWinograd(x.shape, filters, options);
+  const isFused = (tile: WinogradTile) => tile === 2 && caps.kind === 'gpu';
+  // Only one dispatch can pool what it writes.
+  const byTiles = mayBe ? tiles.filter((tile) => !options.pool || isFused(tile)) : [];
   const { maxStorageBufferBindingSize: most } = caps.limits;
   const tiled = byTiles
     .filter((tile) => bytesOf('f32') * sizeOf(winogradFilterShape(K, C, tile)) <= most)

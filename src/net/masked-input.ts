@@ -92,7 +92,7 @@ export class MaskedInput {
   /** Records a convolution of the copies. */
   conv2d(
     { w, b }: { readonly w: Value | Tensor; readonly b?: Value | Tensor | undefined },
-    options: Conv2dOptions,
+    options: Omit<Conv2dOptions, 'pool'>,
     into: Value | undefined,
   ): Value {
     const { kind: source, field, labels, perImage = false, rise } = this.#masks;

@@ -55,6 +55,8 @@ export interface Epilogue {
   readonly into?: Place;
   /** The batch norm behind a convolution is merged into its weights. */
   readonly folded?: boolean;
+  /** The largest of each 2 x 2 is all that is wanted; for convolutions only. */
+  readonly pool?: boolean;
 }
 
 /** How one kind of node is computed, forward and backward. */
@@ -100,12 +102,16 @@ export const ops: { readonly [K in OpKind]: Op<K> } = {
 
   conv2d: {
     takesEpilogue: true,
-    forward: (t, node, { into, folded, ...epilogue }) => {
+    forward: (t, node, { into, folded, pool, ...epilogue }) => {
       const act = epilogue.act as Activation; // a GELU is merged into linear layers only
       const weights = t.weights(node, folded ? t.foldOf(node) : undefined);
-      const options = { ...node.options, act, k0: into?.k0, kTotal: into?.kTotal };
-      const masked = t.masked(node.inputs[0]);
-      if (masked) return masked.conv2d({ w: weights.w, b: weights.b }, options, into?.value);
+      const { b } = weights;
+      const place = { k0: into?.k0, kTotal: into?.kTotal };
+      const masked = t.masked(node.inputs[0]); // never with a pool
+      if (masked) {
+        return masked.conv2d({ w: weights.w, b }, { ...node.options, act, ...place }, into?.value);
+      }
+      const options = { ...node.options, act, pool, ...place };
       const x = t.value(node.inputs[0]);
       return t.recorder.fork(forwardRoutes(t.recorder.caps, x, weights, options), into?.value);
     },

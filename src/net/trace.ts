@@ -4,6 +4,7 @@ import { bytesOf, type Storage, type Tensor } from '../gpu/tensor.js';
 import { placeholder, type Value } from '../gpu/value.js';
 import { add } from '../kernels/add.js';
 import { channelSlice } from '../kernels/channel-slice.js';
+import { halves } from '../kernels/pool-shape.js';
 import { rowRange } from '../kernels/row-range.js';
 import { tokensToMaps } from '../kernels/tokens-to-maps.js';
 import { ConvWeights } from './conv-weights.js';
@@ -32,7 +33,7 @@ const standIns = new WeakMap<Graph, Map<string, Value>>();
  * One recorded run of a network: forward from the values it is fed to whatever is asked for, and backward from there.
  *
  * Nodes are recorded when first asked for. A convolution or linear layer takes the batch norm, activation and
- * concatenation that follow it into its own dispatch when nothing else reads it.
+ * concatenation that follow it into its own dispatch when nothing else reads it; on a GPU a convolution takes 2 x 2 max pooling, too.
  *
  * With 16-bit storage all that is recorded for a node, forward and backward, reads and writes 16-bit values. What goes in or comes out (feeds,
  * {@link value}, {@link output}, {@link backward}'s gradients) has 32 bits all the same, narrowed or widened at the seam.
@@ -154,6 +155,13 @@ export class Trace {
       const sum = this.#addsIn(node.inputs, names);
       if (sum) return sum;
     }
+    if (
+      node.kind === 'maxPool2d' &&
+      isForward &&
+      this.#poolsIn(node as Node as Node<'maxPool2d'>)
+    ) {
+      return this.#emit(this.graph.get(before), { pool: true }, names);
+    }
     if (node.kind === 'batchNorm2d' && this.#merges(before)) {
       this.#folds.set(before, node as Node as Node<'batchNorm2d'>);
       return this.#emit(this.graph.get(before), { ...epilogue, folded: true }, names);
@@ -201,6 +209,21 @@ export class Trace {
     if (!this.#isFree(name)) return false;
     if (ops[node.kind].takesEpilogue) return true;
     return (node.kind === 'relu' || node.kind === 'batchNorm2d') && this.#merges(node.inputs[0]);
+  }
+
+  /**
+   * Whether a pooling can be done by the convolution before it, which then writes a quarter: on a GPU, whose kernels have windows in an invocation's
+   * registers, and where the convolution does not mask its input meanwhile.
+   */
+  #poolsIn({ inputs, options }: Node<'maxPool2d'>): boolean {
+    if (this.recorder.caps.kind !== 'gpu' || !halves(options) || !this.#merges(inputs[0])) {
+      return false;
+    }
+    let node = this.graph.get(inputs[0]);
+    while (node.kind === 'relu' || node.kind === 'batchNorm2d') {
+      node = this.graph.get(node.inputs[0]);
+    }
+    return node.kind === 'conv2d' && !this.masked(node.inputs[0]);
   }
 
   /** Batch norms computed within a convolution, by the convolution's name. */

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { coreCaps } from '../../src/gpu/caps.js';
 import { conv2d } from '../../src/kernels/conv2d.js';
 import { conv2dBackwardInput } from '../../src/kernels/conv2d-backward-input.js';
 import { conv2dBackwardWeight } from '../../src/kernels/conv2d-backward-weight.js';
@@ -81,3 +82,33 @@ test('the gradients of conv2d refuse what does not fit', () => {
     conv2dBackwardWeight.plan({ x: { shape: [1, 3, 6, 6] }, dy }, { filterSize: [2, 3] }),
   ).toThrow('dy is 4 x 4, should be 5 x 4');
 });
+
+// AlexNet's first layer, patches of ViT-B/16, VGG's first, SqueezeNet's first, one in the middle of a network with strides.
+for (const [what, x, w, options, times, most] of [
+  ['11 x 11 by 4', [1, 3, 224, 224], [64, 3, 11, 11], { stride: 4, pad: 2 }, 200, 1.8],
+  ['16 x 16 by 16', [1, 3, 224, 224], [768, 3, 16, 16], { stride: 16 }, 4000, 1.4],
+  ['3 x 3', [1, 3, 224, 224], [64, 3, 3, 3], { pad: 1 }, 3.5, 6],
+  ['3 x 3 by 2', [1, 3, 224, 224], [64, 3, 3, 3], { stride: 2 }, 15, 6],
+  ['3 x 3 by 2', [1, 128, 56, 56], [256, 128, 3, 3], { stride: 2, pad: 1 }, 1.9, 2.1],
+] as const) {
+  test(`on a GPU the gradient of ${what} with respect to [${x}] goes through what meets an output`, () => {
+    const { P, Q } = conv2d.plan({ x: { shape: x }, w: { shape: w } }, options).sizes;
+    const inputSize = [x[2], x[3]] as const;
+    const reads = { dy: { shape: [1, w[0], P, Q] }, w: { shape: w } };
+    const plan = conv2dBackwardInput.plan(reads, { ...options, inputSize }, { caps: coreCaps });
+    const block = conv2dBackwardInput.plan(
+      reads,
+      { ...options, inputSize },
+      { caps: coreCaps, variant: 'block' },
+    );
+    expect(plan.variant).toBe('phases');
+    // Multiply-adds of 64 x 64 tiles: outputs that a square meets, and all taps.
+    const { MH = 1, MW = 1, GROUPS } = plan.constants;
+    const { R, S, SH, SW, K } = plan.sizes;
+    const met = (MH + Math.floor((R - 1) / SH)) * (MW + Math.floor((S - 1) / SW));
+    const done = 4096 * GROUPS * K * met;
+    const before = 4096 * block.constants.GROUPS * K * R * S;
+    expect(before / done).toBeGreaterThan(times);
+    expect(done / (plan.flops / 2)).toBeLessThan(most);
+  });
+}

@@ -305,7 +305,7 @@ test('each layer of VGG-16 has at most half of the work of its direct convolutio
       const r = new Recorder(coreCaps);
       const u = placeholder(winogradFilterShape(K, C, tile));
       const reads = { x: placeholder(x.shape), u };
-      const y = winogradConv2d(r, reads, { tile, filters: K, pad: 1 });
+      const y = winogradConv2d(r, reads, { tile, filters: K, pad: 1, fused: false });
       const { flops } = r.plan([y]);
       if (tile === 4) expect(flops).toBeLessThanOrEqual(0.5 * one);
       direct += times * one;
@@ -328,9 +328,23 @@ test('it is chosen on software adapters, for layers large enough, by sizes of on
   expect(choose([1, 64, 56, 56], [64, 1, 3, 3], { pad: 1, groups: 64 })).toBeUndefined();
   expect(choose([1, 64, 56, 56], [64, 64, 5, 5])).toBeUndefined();
   expect(choose([1, 3, 224, 224], [64, 3, 3, 3])).toBeUndefined();
-  expect(
-    choose([1, 64, 56, 56], [64, 64, 3, 3], { pad: 1 }, { ...coreCaps, kind: 'gpu' } as never),
-  ).toBeUndefined();
+});
+
+test('on GPUs one dispatch of it is chosen where there are blocks for a large one, by sizes of one image', () => {
+  const choose = (C: number, K: number, side: number, options = { pad: 1 } as object) =>
+    winogradTileFor(coreCaps, [9, C, side, side], [K, C, 3, 3], options);
+  // VGG-16, layer by layer: the first has too few channels, the last stage too few tiles.
+  expect(choose(3, 64, 224)).toBeUndefined();
+  expect(choose(64, 64, 224)).toBe(2);
+  expect(choose(128, 128, 112)).toBe(2);
+  expect(choose(256, 256, 56)).toBe(2);
+  expect(choose(512, 512, 28)).toBe(2);
+  expect(choose(512, 512, 14)).toBeUndefined();
+  expect(choose(64, 33, 224)).toBeUndefined();
+  expect(choose(64, 64, 112, { pad: 1, stride: 2 })).toBeUndefined();
+  // Filters of 256 MiB are more than a binding holds at core limits.
+  expect(choose(2048, 2048, 28)).toBeUndefined();
+  expect(choose(1024, 2048, 28)).toBe(2);
 });
 
 test('bad sizes are refused in one line', () => {

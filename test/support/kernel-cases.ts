@@ -49,6 +49,7 @@ const sizeSets: Readonly<Record<string, Sizes>> = {
 /** Sets that say something about convolutions alone. */
 const convolutionSets: Readonly<Record<string, Sizes>> = {
   depthwise: { N: 1, C: 8, CG: 1, K: 8, KT: 8, H: 6, W: 11, R: 3, S: 3, P: 4, Q: 9 },
+  few: { N: 1, C: 3, CG: 3, K: 16, KT: 16, H: 18, W: 18, R: 3, S: 3, P: 16, Q: 16 },
   wide: { N: 2, C: 68, CG: 68, K: 68, KT: 68, H: 5, W: 5, R: 2, S: 2, P: 4, Q: 4 },
 };
 
@@ -115,6 +116,7 @@ const special: Readonly<Record<string, (sizes: Sizes, full: boolean) => object>>
   tokenGatherBackward: ({ T }) => ({ token: 1, tokens: T }),
   expandMasks: ({ P, Q }, full) => ({ ...masks(full), outputSize: [P, Q] }),
   maskedConv2d: (_, full) => masks(full),
+  winogradFused: ({ K }, full) => ({ filters: K, pool: full }),
   winogradInput: () => ({ tile: 4, tiles: 20 }),
   winogradOutput: ({ N, K, P, Q }) => ({ tile: 4, images: N, filters: K, outputSize: [P, Q] }),
 };
@@ -150,7 +152,7 @@ function shapeOf(kernelName: string, letters: string, sizes: Sizes): number[] {
     TH: twiddleCount(sizes.H),
     ...{ J: 5, NJ: 5 * sizes.N, E: sizes.T * sizes.N * sizes.K * 2 * 3 },
     ...{ QKV: 3 * sizes.D, EXTRA: 2, TT: 2 + sizes.H * sizes.W },
-    ...{ A: 36, KB: Math.ceil(sizes.K / 16), TB: 2, CP: 8, CT: sizes.C },
+    ...{ A: 36, KB: Math.ceil(sizes.K / 16), TB: 2, CP: Math.ceil(sizes.C / 4) * 4, CT: sizes.C },
     ...{ I: sizes.N, F: 5, FH: sizes.FH ?? sizes.P, FW: sizes.FW ?? sizes.Q, L: 4 },
   };
   return letters.split(' ').map((letter) => {
