@@ -66,7 +66,7 @@ describe('plan', () => {
 
   test('in 16 bits weights take half, on paper', async () => {
     const plans = ['f32', 'f16'].map(async (storage) => {
-      const asked = ['plan', '--network', 'vgg16', '--storage', storage, '--json'];
+      const asked = ['plan', '--network', 'alexnet', '--storage', storage, '--json'];
       return JSON.parse((await run(asked, { gpu: noAdapter })).stdout);
     });
     const [wide, half] = await Promise.all(plans);

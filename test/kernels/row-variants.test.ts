@@ -12,8 +12,9 @@ import { expectClose, random } from '../support/numbers.js';
 const { gpu } = useGpu();
 const unit = 2 ** -24;
 
-/** Additions that a term may take part in: of one invocation, then of the invocations. */
-const depthOf = (C: number, variant: string) => Math.ceil(C / (variant === 'narrow' ? 4 : 64)) + 12;
+/** Additions that a term may take part in: of one invocation (of two sums or more where a row is its own), then of the invocations. */
+const depthOf = (C: number, variant: string) =>
+  Math.ceil(C / (variant === 'row' ? 2 : variant === 'narrow' ? 4 : 64)) + 12;
 
 const rowsOf = ({ shape: [N, C], data }: Ndarray) =>
   Array.from({ length: N }, (_, n) => Array.from(data.subarray(n * C, (n + 1) * C)));
@@ -28,7 +29,7 @@ const spread = (shape: readonly number[], seed: number, by: number): Ndarray => 
 for (const shape of [
   [1, 1],
   [3, 5],
-  [11, 65],
+  [17, 65],
   [2, 515],
   [1, 4099],
 ]) {
