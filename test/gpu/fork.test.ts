@@ -1,34 +1,17 @@
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { coreCaps } from '../../src/gpu/caps.js';
-import { Gpu, type GpuRequestOptions } from '../../src/gpu/device.js';
+import { Gpu } from '../../src/gpu/device.js';
 import { type Fork, type Route, routeFor } from '../../src/gpu/fork.js';
-import { platformGpu } from '../../src/gpu/platform-node.js';
 import { Recorder } from '../../src/gpu/recorder.js';
 import { shapeClass } from '../../src/gpu/shape-class.js';
 import type { Value } from '../../src/gpu/value.js';
 import { kernel } from '../../src/kernels/kernel.js';
 import { groups, misjudged, shader } from '../support/misjudged.js';
+import { tuned, useOwnCache } from '../support/own-cache.js';
 
-let folder: string;
-let before: string | undefined;
-beforeAll(async () => {
-  await platformGpu(); // a software adapter may be unpacked into the usual folder: not into one that goes away
-  before = process.env.XDG_CACHE_HOME;
-});
-beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'webgpu-cam-fork-'));
-  process.env.XDG_CACHE_HOME = folder;
-  return () => rm(folder, { recursive: true, force: true });
-});
-afterAll(() => {
-  if (before === undefined) delete process.env.XDG_CACHE_HOME;
-  else process.env.XDG_CACHE_HOME = before;
-});
-
-const tuned = (options: GpuRequestOptions = {}) => Gpu.request({ tune: 'first-use', ...options });
+const folder = useOwnCache();
 
 /** y = x + 1, slowly or at once. */
 const costly = kernel({ ...misjudged.spec, name: 'costly', variants: [{ ...oneOf(3000) }] });
@@ -186,9 +169,9 @@ test('is remembered beside the variants: the next device times nothing', async (
     using gpu = await tuned();
     await ran(recording(Recorder.on(gpu)));
   }
-  const [name, ...others] = await readdir(join(folder, 'webgpu-cam', 'tuned'));
+  const [name, ...others] = await readdir(join(folder(), 'webgpu-cam', 'tuned'));
   expect(others).toEqual([]);
-  const kept = JSON.parse(await readFile(join(folder, 'webgpu-cam', 'tuned', name), 'utf8'));
+  const kept = JSON.parse(await readFile(join(folder(), 'webgpu-cam', 'tuned', name), 'utf8'));
   expect(kept.choices).toEqual({ twoMore: { 'SIZE=4096': 'short' } });
   using gpu = await tuned();
   expect(kernelsOf(recording(Recorder.on(gpu)))).toEqual(['quick', 'quick']);

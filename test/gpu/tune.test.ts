@@ -1,10 +1,9 @@
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { DeviceError } from '../../src/errors.js';
 import type { Caps } from '../../src/gpu/caps.js';
-import { Gpu, type GpuRequestOptions } from '../../src/gpu/device.js';
+import { Gpu } from '../../src/gpu/device.js';
 import { platformGpu } from '../../src/gpu/platform-node.js';
 import { Recorder } from '../../src/gpu/recorder.js';
 import { tableKey } from '../../src/gpu/tuned-table.js';
@@ -13,25 +12,10 @@ import { conv2d } from '../../src/kernels/conv2d.js';
 import { kernel } from '../../src/kernels/kernel.js';
 import { groups, misjudged, shader } from '../support/misjudged.js';
 import { random } from '../support/numbers.js';
+import { tuned, useOwnCache } from '../support/own-cache.js';
 import * as reference from '../support/reference.js';
 
-let folder: string;
-let before: string | undefined;
-beforeAll(async () => {
-  await platformGpu(); // a software adapter may be unpacked into the usual folder: not into one that goes away
-  before = process.env.XDG_CACHE_HOME;
-});
-beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'webgpu-cam-tune-'));
-  process.env.XDG_CACHE_HOME = folder;
-  return () => rm(folder, { recursive: true, force: true });
-});
-afterAll(() => {
-  if (before === undefined) delete process.env.XDG_CACHE_HOME;
-  else process.env.XDG_CACHE_HOME = before;
-});
-
-const tuned = (options: GpuRequestOptions = {}) => Gpu.request({ tune: 'first-use', ...options });
+const folder = useOwnCache();
 
 /** y = x + 1 of whole numbers. */
 const wholeNumbers = `
@@ -91,7 +75,7 @@ test('is remembered: the next device plans the same and times nothing', async ()
     using gpu = await tuned();
     await ran(gpu);
   }
-  expect(await readdir(join(folder, tables))).toHaveLength(1);
+  expect(await readdir(join(folder(), tables))).toHaveLength(1);
   using gpu = await tuned();
   const { recorder, y } = recording(gpu);
   expect(recorder.plan([y]).steps[0].variant).toBe('unpaid');
@@ -109,17 +93,17 @@ test('adds to what is remembered, and full goes before first-use', async () => {
   await ran(quick);
   using more = await tuned();
   await ran(more, 1000);
-  const [name] = await readdir(join(folder, tables));
-  const { choices } = JSON.parse(await readFile(join(folder, tables, name), 'utf8'));
+  const [name] = await readdir(join(folder(), tables));
+  const { choices } = JSON.parse(await readFile(join(folder(), tables, name), 'utf8'));
   expect(choices).toEqual({ misjudged: { 'SIZE=4096': 'unpaid', 'SIZE=1024': 'unpaid' } });
 
   using full = await tuned({ tune: 'full' });
   expect(await ran(full)).toBe('unpaid');
   expect(full.tuner?.measured, 'timed again, for longer').toHaveLength(1);
   const key = `${tableKey(full.info)}-full.json`;
-  expect(await readdir(join(folder, tables))).toEqual([name, key].sort());
+  expect(await readdir(join(folder(), tables))).toEqual([name, key].sort());
   const table = { format: 1, choices: { misjudged: { 'SIZE=4096': 'naive' } } };
-  await writeFile(join(folder, tables, key), JSON.stringify(table));
+  await writeFile(join(folder(), tables, key), JSON.stringify(table));
   using next = await tuned();
   expect(await ran(next)).toBe('naive');
   expect(await ran(next, 1000)).toBe('unpaid');
@@ -129,8 +113,8 @@ test('adds to what is remembered, and full goes before first-use', async () => {
 test('damaged tables are as good as none', async () => {
   using gpu = await tuned();
   await ran(gpu);
-  const [name] = await readdir(join(folder, tables));
-  const path = join(folder, tables, name);
+  const [name] = await readdir(join(folder(), tables));
+  const path = join(folder(), tables, name);
   const choices = { misjudged: { 'SIZE=4096': 'naive' } };
   for (const text of [
     '',
@@ -154,7 +138,7 @@ test('damaged tables are as good as none', async () => {
 });
 
 test('a folder that cannot be written is no error', async () => {
-  await writeFile(join(folder, 'webgpu-cam'), 'a file in the place of the folder');
+  await writeFile(join(folder(), 'webgpu-cam'), 'a file in the place of the folder');
   using gpu = await tuned();
   expect(await ran(gpu)).toBe('unpaid');
 });
@@ -165,7 +149,7 @@ test('never, the default, reads nothing, writes nothing and plans as the kernel 
   {
     using other = await tuned();
     await ran(other);
-    const path = join(folder, tables, `${tableKey(gpu.info)}.json`);
+    const path = join(folder(), tables, `${tableKey(gpu.info)}.json`);
     await writeFile(path, JSON.stringify(table));
   }
   using plain = await Gpu.request();
