@@ -1,33 +1,22 @@
-import { Recorder } from '../gpu/recorder.js';
-import type { Tensor } from '../gpu/tensor.js';
+import type { SaliencyMap } from '../cam/saliency-map.js';
 import { encodePng } from '../image/encode-node.js';
 import { crossOut } from '../image/mark.js';
-import {
-  type PaintOptions,
-  type Photo,
-  paintHeatmap,
-  paintOverlay,
-  type RgbaImage,
-  readPainting,
-} from '../image/photo.js';
-import type { Net } from '../net/net.js';
+import type { PaintOptions, Photo, RgbaImage } from '../image/photo.js';
 
 /** A picture as the bytes of a PNG file. */
 type Png = Uint8Array;
 
-/** A finished map [H,W], over its photo and alone. */
+/** Map `n` of an explanation, over its photo and alone. */
 export async function drawMap(
-  net: Net,
+  explained: SaliencyMap,
   photo: Photo,
-  map: Tensor,
   paint: PaintOptions,
+  n: number,
 ): Promise<{ overlay: Png; heatmap: Png }> {
-  const [H, W] = map.shape;
-  const over = Recorder.on(photo.pixels.gpu);
-  const alone = Recorder.on(photo.pixels.gpu);
+  const [, H, W] = explained.map.shape;
   const [overlay, heatmap] = await Promise.all([
-    readPainting(over, paintOverlay(over, photo, map, net.preprocessing, paint)),
-    readPainting(alone, paintHeatmap(alone, map, paint.colormap)),
+    explained.overlay(photo, paint, n),
+    explained.heatmap(paint, n),
   ]);
   return {
     overlay: encodePng(overlay, photo.width, photo.height),

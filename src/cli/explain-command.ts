@@ -4,7 +4,7 @@ import { type ExplainOptions, explain } from '../cam/explain.js';
 import { isOfPixels, type OptionValues } from '../cam/method.js';
 import type { Prediction } from '../cam/predict.js';
 import type { Profile } from '../cam/profiles.js';
-import { type MapSummary, paintFor, type SaliencyMap } from '../cam/saliency-map.js';
+import type { MapSummary, SaliencyMap } from '../cam/saliency-map.js';
 import type { Gpu } from '../gpu/device.js';
 import type { Storage } from '../gpu/tensor.js';
 import type { ColormapName } from '../image/colormap.js';
@@ -249,11 +249,10 @@ async function explainImage(run: ImageRun): Promise<Summary> {
 /** Explains, draws and writes the maps of a job; the top five are computed from the first. */
 async function explainJob(
   job: Job,
-  run: ImageRun,
+  { net, gpu, flags, io }: ImageRun,
   onProgress: (done: number, all: number) => void,
   given: GivenPhoto,
 ): Promise<{ results: ResultSummary[]; top5: Prediction[] }> {
-  const { net, gpu, flags, io } = run;
   const watch = new Stopwatch();
   const { method, options, target, asks } = job;
   const layer = method.layers === 'none' ? undefined : job.layer;
@@ -283,10 +282,10 @@ async function explainJob(
     const { peakBytes } = gpu;
     const results: ResultSummary[] = [];
     for (const [n, ask] of asks.entries()) {
-      const part = <T extends Float32Array>(all: T) =>
+      const part = (all: Float32Array) =>
         all.subarray((n * all.length) / asks.length, ((n + 1) * all.length) / asks.length);
-      const own = { data: part(data), raw: raw && part(raw), told: told[n] };
-      const written = await writeMap(ask, explained, own, run, given, watch);
+      const own = { n, data: part(data), raw: raw && part(raw), told: told[n] };
+      const written = await writeMap(ask, explained, own, flags, given, watch);
       const { info } = explained;
       const classId = ask.classId === undefined ? top5[0].classId : ask.classId;
       const { seed = info.options.noiseSeed } = info.options;
@@ -325,27 +324,20 @@ interface GivenPhoto {
   readonly top5: Prediction[] | undefined;
 }
 
-/** Draws and writes one map. @returns the names of its files. */
+/** Draws and writes map `n`. @returns the names of its files. */
 async function writeMap(
   { stem }: Ask,
   explained: SaliencyMap,
-  own: { data: Float32Array; raw: Float32Array | undefined; told: MapSummary },
-  { net, gpu, flags }: ImageRun,
+  own: { n: number; data: Float32Array; raw: Float32Array | undefined; told: MapSummary },
+  flags: ExplainFlags,
   { image, photo, files }: GivenPhoto,
   watch: Stopwatch,
 ): Promise<Record<string, string>> {
   const size = explained.map.shape.slice(1);
-  const { method } = explained.info;
-  const map = gpu.tensor(own.data, size, 'map to draw');
-  let drawn: Awaited<ReturnType<typeof drawMap>>;
-  try {
-    drawn =
-      own.told.warnings.length === 0
-        ? await drawMap(net, photo, map, paintFor(method, flags))
-        : drawNoMap(image, size);
-  } finally {
-    map.destroy();
-  }
+  const drawn =
+    own.told.warnings.length === 0
+      ? await drawMap(explained, photo, flags, own.n)
+      : drawNoMap(image, size);
   watch.lap('draw');
 
   const names: Record<string, string> = {
