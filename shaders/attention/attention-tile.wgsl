@@ -14,6 +14,7 @@ override T: u32; override D: u32;
 override HEADS: u32; override WIDTH: u32;  // D / HEADS
 override SCALE: f32;                       // 1 / sqrt(WIDTH)
 override GROUPS: u32;
+override LANES = 4u;
 
 @group(0) @binding(0) var<storage, read> qkv: array<elem>;
 @group(0) @binding(1) var<storage, read_write> y: array<elem>;
@@ -28,17 +29,17 @@ fn key(keys: u32, u: u32) -> u32 { return keys + min(u, T - 1u) * 3u * D; }
 /// Scores of key u, which count for nothing past the end.
 fn kept(score: vec4f, u: u32) -> vec4f { return select(vec4f(LOWEST), score * SCALE, u < T); }
 
-@compute @workgroup_size(4)
+@compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u, @builtin(local_invocation_index) lane: u32) {
   let group = wid.y * nwg.x + wid.x;
   if (group >= GROUPS) { return; }
-  let blocks = (T + 31u) / 32u;
+  let blocks = (T + 8u * LANES - 1u) / (8u * LANES);
   let head = group / blocks % HEADS * WIDTH;
   let image = group / (blocks * HEADS);
-  let first = group % blocks * 32u + lane;  // of queries first, first + 4, ... first + 28
+  let first = group % blocks * 8u * LANES + lane;  // of queries first, first + LANES, ... first + 7 LANES
   let keys = image * T * 3u * D + D + head;
-  let q0 = query(first + 0u, image) + head; let q1 = query(first + 4u, image) + head; let q2 = query(first + 8u, image) + head; let q3 = query(first + 12u, image) + head;
-  let q4 = query(first + 16u, image) + head; let q5 = query(first + 20u, image) + head; let q6 = query(first + 24u, image) + head; let q7 = query(first + 28u, image) + head;
+  let q0 = query(first + 0u * LANES, image) + head; let q1 = query(first + 1u * LANES, image) + head; let q2 = query(first + 2u * LANES, image) + head; let q3 = query(first + 3u * LANES, image) + head;
+  let q4 = query(first + 4u * LANES, image) + head; let q5 = query(first + 5u * LANES, image) + head; let q6 = query(first + 6u * LANES, image) + head; let q7 = query(first + 7u * LANES, image) + head;
 
   var sums: array<vec4f, LIMIT * 2u>;  // [column][half of the queries]
   var most_a = vec4f(LOWEST); var most_b = vec4f(LOWEST);
@@ -138,7 +139,7 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u, 
 
   for (var e = 0u; e < WIDTH * 8u; e++) {
     let r = e % 8u;
-    let token = first + r * 4u;
+    let token = first + r * LANES;
     if (token >= T) { continue; }
     let total = select(total_a, total_b, r >= 4u)[r % 4u];
     y[(image * T + token) * D + head + e / 8u] = elem(sums[e / 8u * 2u + r / 4u][r % 4u] / total);

@@ -7,7 +7,8 @@
 // 16 channels x 16 pixels an invocation, 32 x 32 a quad, as conv2d (point); w is read along four channels (CG divides by 4), which come one after
 // the other. A turn takes four filters, whose planes begin the same way past a vec4 each time: filters of a group, K0 and KT divide by 4.
 // WIDE is for few channels: 16 x 64 a quad, pixels are not shared. Elements read past a plane's end go to no result.
-// A workgroup is one quad: its four invocations are numbered by their place in the subgroup, so subgroups may have any size.
+// A workgroup is a quad, or two beside each other where eight invocations run at once: its LANES invocations are numbered by their place in
+// the subgroup, so subgroups may have any size from LANES on.
 // Summed in the order k.
 
 enable subgroups;
@@ -21,6 +22,7 @@ override K0: u32; override KT: u32;
 override ACCUMULATE: u32;
 override WIDE: u32;  // 0 or 1
 override GROUPS: u32;
+override LANES = 4u;  // 4 or 8
 
 @group(0) @binding(0) var<storage, read> dy: array<vec4<elem>>;
 @group(0) @binding(1) var<storage, read> w: array<vec4<elem>>;
@@ -50,14 +52,15 @@ fn eight(at: u32, by: u32) -> Eight {
 
 fn swapped(v: Eight) -> Eight { return Eight(quadSwapY(v.a), quadSwapY(v.b)); }
 
-@compute @workgroup_size(4)
+@compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u, @builtin(subgroup_invocation_id) id: u32) {
   let group = wid.y * nwg.x + wid.x;
   if (group >= GROUPS) { return; }
   let area = P * Q;
   let high = 32u - 16u * WIDE;  // channels a quad
   let across = 32u + 32u * WIDE;  // pixels
-  let blocks = (area + across - 1u) / across;
+  let beside = LANES / 4u * across;
+  let blocks = (area + beside - 1u) / beside;
   let per = K / GROUPED;
   let tiles = (CG + high - 1u) / high;
   let n = group / blocks % N;
@@ -65,7 +68,7 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u, 
   let right = id % 2u;
   let down = id / 2u % 2u;
   let c = group / (blocks * N) % tiles * high + down * (1u - WIDE) * 16u;  // of the group's channels
-  let p = group % blocks * across + (right + down * WIDE * 2u) * 16u;
+  let p = group % blocks * beside + id / 4u * across + (right + down * WIDE * 2u) * 16u;
   let c0 = c + right * 8u; let c1 = c + 8u - right * 8u;  // the eight channels it brings, and those of its neighbour
   let p0 = p + down * 8u; let p1 = p + 8u - down * 8u;    // pixels likewise
 

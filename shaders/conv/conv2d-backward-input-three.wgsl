@@ -17,6 +17,7 @@ override GROUPED: u32;
 override K0: u32; override KT: u32;
 override ACCUMULATE: u32;
 override GROUPS: u32;
+override LANES = 4u;
 
 @group(0) @binding(0) var<storage, read> dy: array<elem>;
 @group(0) @binding(1) var<storage, read> w: array<array<elem, 9>>;
@@ -63,7 +64,7 @@ fn nine(sum: Seven, f: array<elem, 9>, r0: Row, r1: Row, r2: Row) -> Seven {
 /// Where a channel begins in w's first filter; channels past the end repeat the last.
 fn channel_at(c: u32) -> u32 { return min(c, CG - 1u); }
 
-@compute @workgroup_size(4)
+@compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u, @builtin(local_invocation_index) lane: u32) {
   let group = wid.y * nwg.x + wid.x;
   if (group >= GROUPS) { return; }
@@ -72,7 +73,7 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u, 
   let squares = N * down * across;
   let per = K / GROUPED;
   let tiles = (CG + 3u) / 4u;
-  let item = group * 4u + lane;
+  let item = group * LANES + lane;
   let job = min(item, squares * tiles * GROUPED - 1u);
   let part = job / squares / tiles;
   let c = job / squares % tiles * 4u;

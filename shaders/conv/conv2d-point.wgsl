@@ -9,7 +9,8 @@
 // pixels, bring half each of what a pair needs and swap. What an invocation brought comes first in its own order, which is all that differs.
 // Planes need not begin at a vec4: four of them do, and so all that lies past one is the same for the first, second, third and fourth channel of
 // each four, a constant. WIDE is for few filters: 16 x 64 a quad, pixels are not shared. Elements read past a plane's end go to no result.
-// A workgroup is one quad: its four invocations are numbered by their place in the subgroup, so subgroups may have any size.
+// A workgroup is a quad, or two beside each other where eight invocations run at once: its LANES invocations are numbered by their place in
+// the subgroup, so subgroups may have any size from LANES on.
 // Summed in the order c.
 
 enable subgroups;
@@ -24,6 +25,7 @@ override HAS_B: u32;
 override ACT: u32;  // 0 none, 1 relu
 override WIDE: u32;  // 0 or 1
 override GROUPS: u32;
+override LANES = 4u;  // 4 or 8
 
 @group(0) @binding(0) var<storage, read> x: array<vec4<elem>>;
 @group(0) @binding(1) var<storage, read> w: array<vec4<elem>>;
@@ -57,14 +59,15 @@ fn eight(at: u32, by: u32) -> Eight {
 
 fn swapped(v: Eight) -> Eight { return Eight(quadSwapY(v.a), quadSwapY(v.b)); }
 
-@compute @workgroup_size(4)
+@compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u, @builtin(subgroup_invocation_id) id: u32) {
   let group = wid.y * nwg.x + wid.x;
   if (group >= GROUPS) { return; }
   let area = P * Q;
   let high = 32u - 16u * WIDE;  // filters a quad
   let across = 32u + 32u * WIDE;  // pixels
-  let blocks = (area + across - 1u) / across;
+  let beside = LANES / 4u * across;
+  let blocks = (area + beside - 1u) / beside;
   let per = K / GROUPED;
   let tiles = (per + high - 1u) / high;
   let n = group / blocks % N;
@@ -73,7 +76,7 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u, 
   let right = id % 2u;
   let down = id / 2u % 2u;
   let k = part * per + group / (blocks * N) % tiles * high + down * (1u - WIDE) * 16u;
-  let p = group % blocks * across + (right + down * WIDE * 2u) * 16u;
+  let p = group % blocks * beside + id / 4u * across + (right + down * WIDE * 2u) * 16u;
   let k0 = k + right * 8u; let k1 = k + 8u - right * 8u;  // the eight filters it brings, and those of its neighbour
   let p0 = p + down * 8u; let p1 = p + 8u - down * 8u;    // pixels likewise
 

@@ -21,6 +21,7 @@ override HAS_B: u32;
 override ACT: u32;  // 0 none, 1 relu
 override TAPS: u32;  // S / SW, rounded up; 3 to 6
 override GROUPS: u32;
+override LANES = 4u;
 
 @group(0) @binding(0) var<storage, read> x: array<elem>;
 @group(0) @binding(1) var<storage, read> w: array<elem>;
@@ -78,7 +79,7 @@ fn taps(sum: Seven, f: Taps, x: Row) -> Seven {
 /// Where a filter begins in w; filters past the end repeat the last.
 fn filter_at(k: u32, end: u32) -> u32 { return min(k, end - 1u) * CG * R * S; }
 
-@compute @workgroup_size(4)
+@compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u, @builtin(local_invocation_index) lane: u32) {
   let group = wid.y * nwg.x + wid.x;
   if (group >= GROUPS) { return; }
@@ -87,7 +88,7 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u, 
   let places = N * down * across;
   let per = K / GROUPED;
   let tiles = (per + 7u) / 8u;
-  let item = group * 4u + lane;
+  let item = group * LANES + lane;
   let job = min(item, places * tiles * GROUPED - 1u);
   let part = job / places / tiles;
   let k = part * per + job / places % tiles * 8u;

@@ -21,6 +21,7 @@ override K0: u32; override KT: u32;
 override HAS_B: u32;
 override ACT: u32;  // 0 none, 1 relu
 override GROUPS: u32;
+override LANES = 4u;
 
 @group(0) @binding(0) var<storage, read> x: array<elem>;
 @group(0) @binding(1) var<storage, read> w: array<array<elem, 9>>;
@@ -67,7 +68,7 @@ fn nine(sum: Seven, f: array<elem, 9>, r0: Row, r1: Row, r2: Row) -> Seven {
 /// Where a filter begins in w; filters past the end repeat the last.
 fn filter_at(k: u32, end: u32) -> u32 { return min(k, end - 1u) * CG; }
 
-@compute @workgroup_size(4)
+@compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u, @builtin(local_invocation_index) lane: u32) {
   let group = wid.y * nwg.x + wid.x;
   if (group >= GROUPS) { return; }
@@ -76,7 +77,7 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u, 
   let squares = N * down * across;
   let per = K / GROUPED;
   let tiles = (per + 3u) / 4u;
-  let item = group * 4u + lane;
+  let item = group * LANES + lane;
   let job = min(item, squares * tiles * GROUPED - 1u);
   let part = job / squares / tiles;
   let k = part * per + job / squares % tiles * 4u;

@@ -13,6 +13,7 @@ alias elem = f32;
 override M: u32; override D: u32;
 override EPS: f32;
 override GROUPS: u32;
+override LANES = 4u;
 
 @group(0) @binding(0) var<storage, read> x: array<vec4<elem>>;
 @group(0) @binding(1) var<storage, read> w: array<vec4<elem>>;
@@ -40,11 +41,11 @@ fn momentsOfRow(start: u32) -> vec3f {
 }
 // end
 
-@compute @workgroup_size(4)
+@compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u, @builtin(local_invocation_index) lane: u32) {
   let group = wid.y * nwg.x + wid.x;
   if (group >= GROUPS) { return; }
-  let start = min(group * 4u + lane, M - 1u) * (D / 4u);  // the last row again past the end
+  let start = min(group * LANES + lane, M - 1u) * (D / 4u);  // the last row again past the end
   let moments = momentsOfRow(start);
   for (var d = 0u; d < D / 4u; d++) {
     let v = ((vec4f(x[start + d]) - moments.x) - moments.y) * moments.z;

@@ -12,16 +12,17 @@ alias elem = f32;
 override N: u32; override C: u32;
 override LOG: u32;  // 0 softmax, 1 log-softmax
 override GROUPS: u32;
+override LANES = 4u;
 
 @group(0) @binding(0) var<storage, read> dy: array<elem>;
 @group(0) @binding(1) var<storage, read> y: array<elem>;
 @group(0) @binding(2) var<storage, read_write> dx: array<elem>;
 
-@compute @workgroup_size(4)
+@compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u, @builtin(local_invocation_index) lane: u32) {
   let group = wid.y * nwg.x + wid.x;
   if (group >= GROUPS) { return; }
-  let start = min(group * 4u + lane, N - 1u) * C;  // the last row again past the end
+  let start = min(group * LANES + lane, N - 1u) * C;  // the last row again past the end
   let end = start + C;
 
   // Two sums, for a shorter chain of roundings.

@@ -12,17 +12,18 @@ alias elem = f32;
 override N: u32; override C: u32;
 override LOG: u32;  // 0 probabilities, 1 their logarithms
 override GROUPS: u32;
+override LANES = 4u;
 
 @group(0) @binding(0) var<storage, read> x: array<elem>;
 @group(0) @binding(1) var<storage, read_write> y: array<elem>;
 
 fn four(at: u32) -> vec4f { return vec4f(f32(x[at]), f32(x[at + 1u]), f32(x[at + 2u]), f32(x[at + 3u])); }
 
-@compute @workgroup_size(4)
+@compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u, @builtin(local_invocation_index) lane: u32) {
   let group = wid.y * nwg.x + wid.x;
   if (group >= GROUPS) { return; }
-  let start = min(group * 4u + lane, N - 1u) * C;  // the last row again past the end
+  let start = min(group * LANES + lane, N - 1u) * C;  // the last row again past the end
   let end = start + C;
   let even = end - C % 4u;  // fours up to here
 

@@ -12,6 +12,7 @@ alias elem = f32;
 
 override A: u32; override CP: u32; override KB: u32; override TB: u32;
 override GROUPS: u32;
+override LANES = 4u;
 
 @group(0) @binding(0) var<storage, read> u: array<mat4x4<elem>>;
 @group(0) @binding(1) var<storage, read> v: array<mat4x4<elem>>;
@@ -29,11 +30,11 @@ fn put(at: u32, sum: Sixteen) {
   m[at] = mat4x4<elem>(vec4<elem>(sum.a), vec4<elem>(sum.b), vec4<elem>(sum.c), vec4<elem>(sum.d));
 }
 
-@compute @workgroup_size(4)
+@compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u, @builtin(local_invocation_index) lane: u32) {
   let group = wid.y * nwg.x + wid.x;
   if (group >= GROUPS) { return; }
-  let item = min(group * 4u + lane, A * KB * TB - 1u);
+  let item = min(group * LANES + lane, A * KB * TB - 1u);
   let fu = item / TB * CP;
   let fv = (item / (TB * KB) * TB + item % TB) * CP;
   var s0 = Sixteen(); var s1 = Sixteen(); var s2 = Sixteen(); var s3 = Sixteen(); var s4 = Sixteen(); var s5 = Sixteen(); var s6 = Sixteen(); var s7 = Sixteen(); var s8 = Sixteen(); var s9 = Sixteen(); var s10 = Sixteen(); var s11 = Sixteen(); var s12 = Sixteen(); var s13 = Sixteen(); var s14 = Sixteen(); var s15 = Sixteen();

@@ -11,6 +11,8 @@ export interface Caps {
   /** `software` for adapters that run shaders on a CPU: they get kernel variants of their own. */
   readonly kind: 'software' | 'gpu';
   readonly features: ReadonlySet<string>;
+  /** Invocations that a software adapter runs at once, 4 or 8 (default 4): its variants make workgroups that fill its vectors. */
+  readonly lanes?: number;
   readonly limits: CapsLimits;
   /** Products of matrices that a subgroup makes, where the device has the feature {@link subgroupMatrix}. */
   readonly matrices?: readonly MatrixShape[];
@@ -64,6 +66,7 @@ export function capsOf(device: GPUDevice, info: GPUAdapterInfo | undefined): Cap
   return {
     kind: isSoftware(info) ? 'software' : 'gpu',
     features: new Set(device.features),
+    ...(isSoftware(info) && { lanes: (info?.subgroupMinSize ?? 4) >= 8 ? 8 : 4 }),
     limits,
     choices: shippedFor(info),
     ...(device.features.has(subgroupMatrix) && { matrices: matricesOf(info) }),

@@ -134,8 +134,8 @@ export const rowsPay = ({ N, K, P, Q, CG, R, S, GROUPED }: Sizes): boolean =>
   filled(K / GROUPED, 8) * filled(P, 4) * filled(Q, 7) >= 0.6;
 
 /** Workgroups of the `rows` variants. */
-export const rowsGroups = ({ N, K, P, Q, GROUPED }: Sizes): number =>
-  groupsFor(GROUPED * groupsFor(K / GROUPED, 8) * N * groupsFor(P, 4) * groupsFor(Q, 7), 4);
+export const rowsGroups = ({ N, K, P, Q, GROUPED, LANES }: Sizes): number =>
+  groupsFor(GROUPED * groupsFor(K / GROUPED, 8) * N * groupsFor(P, 4) * groupsFor(Q, 7), LANES);
 
 /** Whether filters are 3 x 3 and move by single steps: what the `three` variants are made for. */
 export const isThree = ({ R, S, SH, SW, DH, DW }: Sizes): boolean =>
@@ -147,8 +147,8 @@ export const threePays = ({ N, K, P, Q, CG, GROUPED }: Sizes): boolean =>
   filled(K / GROUPED, 4) * filled(P, 7) * filled(Q, 7) >= 0.6;
 
 /** Workgroups of the `three` variants. */
-export const threeGroups = ({ N, K, P, Q, GROUPED }: Sizes): number =>
-  groupsFor(GROUPED * groupsFor(K / GROUPED, 4) * N * groupsFor(P, 7) * groupsFor(Q, 7), 4);
+export const threeGroups = ({ N, K, P, Q, GROUPED, LANES }: Sizes): number =>
+  groupsFor(GROUPED * groupsFor(K / GROUPED, 4) * N * groupsFor(P, 7) * groupsFor(Q, 7), LANES);
 
 /** Whether filters are one pixel that moves by single steps over no padding: a matrix product, what the `point` variants are made for. */
 export const isPoint = ({ R, S, SH, SW, PH, PW }: Sizes): boolean =>
@@ -170,9 +170,9 @@ export const pointPays = (sizes: Sizes): boolean => {
 
 /** Workgroups of them. */
 export const pointGroups = (sizes: Sizes): number => {
-  const { N, K, P, Q, GROUPED } = sizes;
-  const { WIDE } = pointWidth(sizes);
-  return GROUPED * groupsFor(K / GROUPED, WIDE ? 16 : 32) * N * groupsFor(P * Q, WIDE ? 64 : 32);
+  const { N, K, P, Q, GROUPED, LANES } = sizes;
+  const [high, across] = pointWidth(sizes).WIDE ? [16, 64] : [32, 32];
+  return GROUPED * groupsFor(K / GROUPED, high) * N * groupsFor(P * Q, (across * LANES) / 4);
 };
 
 /** Tiles of some filters x 64 pixels: workgroups of the matrix products for GPUs. */

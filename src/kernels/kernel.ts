@@ -26,7 +26,7 @@ export interface Variant {
   /** Whether it can compute these sizes. */
   readonly fits?: (sizes: Sizes) => boolean;
   /** Whether it is worth taking by itself for these sizes; a variant asked for by name is taken all the same. */
-  readonly pays?: (sizes: Sizes) => boolean;
+  readonly pays?: (sizes: Sizes, caps: Caps) => boolean;
   /** Tuning constants (tile sizes, workgroup size) for these sizes. */
   readonly tuning?: (sizes: Sizes, caps: Caps) => Record<string, number>;
   /**
@@ -34,7 +34,10 @@ export interface Variant {
    * `tile#2`, of which a plan takes another than the first only when it is asked for or chosen by measurement.
    */
   readonly tunings?: (sizes: Sizes, caps: Caps) => readonly Record<string, number>[];
-  /** Number of workgroups; the shader reads its own as `wid.y * nwg.x + wid.x`, up to `GROUPS`. */
+  /**
+   * Number of workgroups; the shader reads its own as `wid.y * nwg.x + wid.x`, up to `GROUPS`. Both may use `LANES`: the invocations that a
+   * software adapter runs at once (see {@link Caps.lanes}).
+   */
   readonly groups: (sizes: Sizes) => number;
 }
 
@@ -144,7 +147,7 @@ export function kernel<Reads extends string, Results extends string, Options = o
 
     const { variant, name, setting } = pick(spec, sizes, caps, storage, settings.variant);
     const tuning = variant.tunings?.(sizes, caps)[setting] ?? variant.tuning?.(sizes, caps);
-    const tuned = { ...sizes, ...tuning };
+    const tuned = { LANES: caps.lanes ?? 4, ...sizes, ...tuning };
     const groups = variant.groups(tuned);
     return {
       kernel: spec.name,
@@ -177,7 +180,9 @@ export function kernel<Reads extends string, Results extends string, Options = o
       const isOfFirst = ({ name }: Variant) => name === first.variant.split('#')[0];
       const isLong = (variant: Variant) =>
         (variant === spec.variants[spec.variants.length - 1] && flops >= mostNaiveFlops) ||
-        (!(variant.pays?.(sizes) ?? true) && caps.kind === 'software' && flops >= mostUnpaidFlops);
+        (!(variant.pays?.(sizes, caps) ?? true) &&
+          caps.kind === 'software' &&
+          flops >= mostUnpaidFlops);
       const others = waysOf(spec.variants, sizes, caps, settings.storage).filter(
         ({ variant, name }) =>
           name !== first.variant &&
@@ -316,7 +321,7 @@ function pick<R extends string, Y extends string, O>(
     if (way) return way;
   }
   const automatic = ways.find(
-    ({ variant }) => isFor(variant, caps) && (variant.pays?.(sizes) ?? true),
+    ({ variant }) => isFor(variant, caps) && (variant.pays?.(sizes, caps) ?? true),
   );
   return automatic ?? ways.findLast(({ setting }) => setting === 0)!;
 }

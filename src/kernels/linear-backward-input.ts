@@ -56,7 +56,11 @@ export const linearBackwardInput = kernel({
       needs: ({ features }) => features.has('subgroups'),
       fits: ({ C, K, K0, KT }) => [C, K, K0, KT].every((size) => size % 4 === 0),
       pays: ({ N }) => N >= 6, // it takes 8 rows at a time; for fewer, tile reads w as fast
-      groups: ({ N, C }) => groupsFor(C, 16) * groupsFor(N, 8),
+      tunings: ({ N }, { lanes }) => {
+        if (N <= 8) return [{ ROWS: 8 }];
+        return lanes === 8 ? [{ ROWS: 16 }, { ROWS: 8 }] : [{ ROWS: 8 }, { ROWS: 16 }];
+      },
+      groups: ({ N, C, ROWS, LANES }) => groupsFor(C, 4 * LANES) * groupsFor(N, ROWS),
     },
     {
       name: 'tile',

@@ -8,10 +8,17 @@ import quad from '../../shaders/matmul/linear-quad.wgsl';
 import splitk from '../../shaders/matmul/linear-splitk.wgsl';
 import thin from '../../shaders/matmul/linear-thin.wgsl';
 import tile from '../../shaders/matmul/linear-tile.wgsl';
-import type { MatrixShape } from '../gpu/caps.js';
+import type { Caps, MatrixShape } from '../gpu/caps.js';
 import type { Storage } from '../gpu/tensor.js';
 import { channelSlice, type SliceOptions } from './conv-shape.js';
-import { type Activation, activationCode, groupsFor, kernel, type Variant } from './kernel.js';
+import {
+  type Activation,
+  activationCode,
+  groupsFor,
+  kernel,
+  type Sizes,
+  type Variant,
+} from './kernel.js';
 
 /** `k0` and `kTotal` are for writing a part of y's columns: for a weight split over several bindings. */
 export interface LinearOptions extends SliceOptions {
@@ -80,8 +87,9 @@ export const linear = kernel({
       on: 'software',
       needs: ({ features }) => features.has('subgroups'),
       fits: ({ C }) => C % 4 === 0,
-      tuning: ({ N }) => ({ WIDE: N <= 4 ? 1 : 0 }),
-      groups: ({ N, K, WIDE }) => groupsFor(K, WIDE ? 32 : 16) * groupsFor(N, WIDE ? 4 : 8),
+      tunings: quadTunings,
+      groups: ({ N, K, ROWS, WIDE, LANES }) =>
+        groupsFor(K, (WIDE ? 8 : 4) * LANES) * groupsFor(N, ROWS),
     },
     {
       name: 'thin',
@@ -100,6 +108,17 @@ export const linear = kernel({
     { name: 'naive', code: naive, groups: ({ N, K }) => groupsFor(N * K, 64) },
   ],
 });
+
+/** Rows and columns of an invocation of `quad`. */
+function quadTunings({ N }: Sizes, { lanes }: Caps): readonly Record<string, number>[] {
+  const [tall, wide] = [
+    { ROWS: 16, WIDE: 1 },
+    { ROWS: 8, WIDE: 0 },
+  ];
+  if (N <= 4) return [{ ROWS: 4, WIDE: 1 }];
+  if (N <= 8) return [wide];
+  return lanes === 8 ? [tall, wide] : [wide, tall];
+}
 
 /** By products of matrices of side x side within a subgroup, in f32 sums, where the device lists that shape. */
 function matrixVariant(side: number): Variant {

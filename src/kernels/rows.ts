@@ -30,7 +30,7 @@ export const rowOfFours = (code: string): Variant => ({
   code,
   on: 'software',
   fits: ({ D }) => D % 4 === 0,
-  groups: ({ M }) => groupsFor(M, 4),
+  groups: ({ M, LANES }) => groupsFor(M, LANES),
 });
 
 /**
@@ -56,5 +56,5 @@ const singleVariant = (code: string): Variant => ({
   on: 'software',
   // Both cores of a small machine have work only then.
   pays: ({ N }) => N >= 32,
-  groups: ({ N }) => groupsFor(N, 4),
+  groups: ({ N, LANES }) => groupsFor(N, LANES),
 });

@@ -26,7 +26,7 @@ export const winogradProduct = kernel({
       code: outer,
       on: 'software',
       fits: ({ CP }) => CP % 4 === 0,
-      groups: ({ A, KB, TB }) => groupsFor(A * KB * TB, 4),
+      groups: ({ A, KB, TB, LANES }) => groupsFor(A * KB * TB, LANES),
     },
     { name: 'naive', code: naive, groups: ({ A, KB, TB }) => A * KB * TB * 4 },
   ],

@@ -29,7 +29,7 @@ const spread = (shape: readonly number[], seed: number, by: number): Ndarray => 
 for (const shape of [
   [1, 1],
   [3, 5],
-  [17, 65],
+  [41, 65],
   [2, 515],
   [1, 4099],
 ]) {
