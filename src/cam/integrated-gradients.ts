@@ -4,6 +4,7 @@ import { pathPoints } from '../kernels/path-points.js';
 import { pathSum } from '../kernels/path-sum.js';
 import { backToInput } from './backprop.js';
 import { baselineOf, baselineOptions, reportDelta } from './baseline.js';
+import { mostWithin } from './budget.js';
 import { batchOption } from './masked-scores.js';
 import type { Method, Scene } from './method.js';
 
@@ -62,7 +63,7 @@ export const integratedGradients: Method = {
   },
 };
 
-/** Points of each image whose gradients together stay within the scene's memory, from two plans; at least 1. */
+/** Points of each image whose gradients together stay within the scene's memory, and that the device can bind; at least 1. */
 function pointsWithin(scene: Scene): number {
   const { net, target, recorder } = scene;
   const [N, ...size] = scene.input.shape;
@@ -75,10 +76,6 @@ function pointsWithin(scene: Scene): number {
     const g = trace.backward(from, dy, ['input']).get('input')!;
     return planned.plan([g]).arenaBytes + 2 * points.byteLength;
   };
-  const one = costOf(1);
-  const more = Math.max(1, costOf(2) - one);
-  // No tensor of a batch may outgrow a binding either.
-  const bytes = Math.min(scene.memoryBytes, recorder.caps.limits.maxStorageBufferBindingSize);
-  const images = 1 + Math.floor((bytes - one) / more);
-  return Math.max(1, Math.min(mostPoints, Math.floor(images / N)));
+  const images = mostWithin(costOf, scene.memoryBytes, mostPoints * N);
+  return Math.max(1, Math.floor(images / N));
 }

@@ -12,6 +12,7 @@ import { softmax } from '../kernels/softmax.js';
 import { type Maskable, MaskedInput, type MaskSource } from '../net/masked-input.js';
 import type { Net } from '../net/net.js';
 import { narrowed } from '../net/seam.js';
+import { mostWithin } from './budget.js';
 import type { OptionSpec, OptionValues, Scene } from './method.js';
 
 /** What a copy scores: the chosen class's probability, or its logit. */
@@ -175,7 +176,7 @@ export function scoreOf(
 }
 
 /**
- * Largest batch whose activations and input stay within `bytes`, from two plans; at least 1, at most 64.
+ * Largest batch whose activations and input stay within `bytes`, and that the device can bind; at least 1, at most 64.
  *
  * @param sizes of one copy at the nodes that it is fed to
  */
@@ -185,7 +186,6 @@ export function batchWithin(
   sizes: Readonly<Record<string, readonly number[]>>,
   bytes: number,
 ): number {
-  if (!(bytes >= 0)) throw new ShapeError(`memory is ${bytes} bytes, should be 0 or more`);
   const costOf = (batch: number) => {
     const recorder = new Recorder(caps);
     const feeds = Object.fromEntries(
@@ -203,7 +203,8 @@ export function batchWithin(
     }, 0);
     return plan.arenaBytes + fed;
   };
-  const one = costOf(1);
-  const more = Math.max(1, costOf(2) - one);
-  return Math.max(1, Math.min(64, 1 + Math.floor((bytes - one) / more)));
+  return mostWithin(costOf, bytes, mostCopies);
 }
+
+/** Copies in a batch at most: more would not be faster. */
+const mostCopies = 64;

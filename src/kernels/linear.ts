@@ -109,15 +109,13 @@ export const linear = kernel({
   ],
 });
 
-/** Rows and columns of an invocation of `quad`. */
+/** Rows of an invocation of `quad`, and whether it has eight columns or four: eight lanes are worth the larger tile, which compiles longer. */
 function quadTunings({ N }: Sizes, { lanes }: Caps): readonly Record<string, number>[] {
-  const [tall, wide] = [
-    { ROWS: 16, WIDE: 1 },
-    { ROWS: 8, WIDE: 0 },
-  ];
   if (N <= 4) return [{ ROWS: 4, WIDE: 1 }];
-  if (N <= 8) return [wide];
-  return lanes === 8 ? [tall, wide] : [wide, tall];
+  const small = { ROWS: 8, WIDE: 0 };
+  const large = { ROWS: 16, WIDE: 1 };
+  if (N <= 8) return [small];
+  return lanes === 8 ? [large, small] : [small, large];
 }
 
 /** By products of matrices of side x side within a subgroup, in f32 sums, where the device lists that shape. */

@@ -151,6 +151,17 @@ test('the numbers do not depend on the batch of masks, nor does the peak grow wi
   expect(peaks[0]).toBeLessThan(peaks[2] / 4); // one copy at a time against all 48
 });
 
+test('a batch stays within the largest binding of the device, however much memory there is', () => {
+  const { caps } = net.gpu!;
+  const input = [3, 112, 112];
+  const copy = 12 * 112 * 112 * 4; // bytes of the first layer's maps, the largest tensor
+  for (const most of [1, 2, 3, 5]) {
+    const limits = { ...caps.limits, maxStorageBufferBindingSize: most * copy + 1000 };
+    expect(batchWithin({ ...caps, limits }, net, { input }, 1e12)).toBe(most);
+  }
+  expect(batchWithin(caps, net, { input }, 1e12)).toBe(64);
+});
+
 test('each image of a batch is explained for its own class, as alone', async () => {
   const two = new Float32Array(2 * x.length);
   two.set(x);

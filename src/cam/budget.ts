@@ -1,0 +1,35 @@
+import { ShapeError } from '../errors.js';
+
+/**
+ * How many copies at once: as many as stay within `bytes`, reckoned from the cost of one and of two, and as the device's bindings hold.
+ *
+ * @param costOf plans so many. @returns the bytes they take. @throws ShapeError where a tensor would outgrow the device's largest binding
+ * @returns 1 to `most`
+ * @throws ShapeError if `bytes` is negative, or not even one can be planned
+ */
+export function mostWithin(costOf: (count: number) => number, bytes: number, most: number): number {
+  if (!(bytes >= 0)) throw new ShapeError(`memory is ${bytes} bytes, should be 0 or more`);
+  const one = costOf(1);
+  const two = planned(costOf, 2);
+  if (two === undefined) return 1;
+  const more = Math.max(1, two - one);
+  let count = Math.max(1, Math.min(most, 1 + Math.floor((bytes - one) / more)));
+  if (count <= 2 || planned(costOf, count) !== undefined) return count;
+  // `held` can be bound, `count` cannot.
+  let held = 2;
+  while (count - held > 1) {
+    const middle = Math.floor((held + count) / 2);
+    if (planned(costOf, middle) === undefined) count = middle;
+    else held = middle;
+  }
+  return held;
+}
+
+function planned(costOf: (count: number) => number, count: number): number | undefined {
+  try {
+    return costOf(count);
+  } catch (error) {
+    if (error instanceof ShapeError) return undefined;
+    throw error;
+  }
+}
