@@ -1,4 +1,7 @@
 import { ShapeError } from '../errors.js';
+import { Recorder } from '../gpu/recorder.js';
+import { placeholder } from '../gpu/value.js';
+import type { Scene } from './method.js';
 
 /**
  * How many copies at once: as many as stay within `bytes`, reckoned from the cost of one and of two, and as the device's bindings hold.
@@ -32,4 +35,20 @@ function planned(costOf: (count: number) => number, count: number): number | und
     if (error instanceof ShapeError) return undefined;
     throw error;
   }
+}
+
+/** Copies of each image of a scene of which one pass forward and back to `nodes` stays within its memory; 1 to `most`. */
+export function copiesWithin(scene: Scene, nodes: readonly string[], most: number): number {
+  const { net, target, recorder } = scene;
+  const [N, ...size] = scene.input.shape;
+  const from = target.node ?? net.graph.output;
+  const costOf = (images: number) => {
+    const planned = new Recorder(recorder.caps);
+    const copies = placeholder([images, ...size]);
+    const trace = net.trace(planned, copies, { backwardTo: nodes });
+    const dy = placeholder(trace.value(from).shape);
+    const gradients = trace.backward(from, dy, nodes);
+    return planned.plan([...gradients.values()]).arenaBytes + 2 * copies.byteLength;
+  };
+  return Math.max(1, Math.floor(mostWithin(costOf, scene.memoryBytes, most * N) / N));
 }

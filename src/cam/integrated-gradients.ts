@@ -1,12 +1,11 @@
-import { Recorder } from '../gpu/recorder.js';
-import { placeholder, type Value } from '../gpu/value.js';
+import type { Value } from '../gpu/value.js';
 import { pathPoints } from '../kernels/path-points.js';
 import { pathSum } from '../kernels/path-sum.js';
 import { backToInput } from './backprop.js';
 import { baselineOf, baselineOptions, reportDelta } from './baseline.js';
-import { mostWithin } from './budget.js';
+import { copiesWithin } from './budget.js';
 import { batchOption } from './masked-scores.js';
-import type { Method, Scene } from './method.js';
+import type { Method } from './method.js';
 
 /** Points of the path that are looked at in one pass, for one image: more would not be faster. */
 const mostPoints = 16;
@@ -42,7 +41,7 @@ export const integratedGradients: Method = {
     const { k } = recorder;
     const base = baselineOf(scene, options);
     const steps = options.steps as number;
-    const most = Number(options.batch) || pointsWithin(scene);
+    const most = Number(options.batch) || copiesWithin(scene, ['input'], mostPoints);
     const batch = Math.ceil(steps / Math.ceil(steps / Math.min(most, steps)));
     const shift = options.rule === 'right' ? 1 : 0.5;
     let raw: Value | undefined;
@@ -62,20 +61,3 @@ export const integratedGradients: Method = {
     return raw!;
   },
 };
-
-/** Points of each image whose gradients together stay within the scene's memory, and that the device can bind; at least 1. */
-function pointsWithin(scene: Scene): number {
-  const { net, target, recorder } = scene;
-  const [N, ...size] = scene.input.shape;
-  const from = target.node ?? net.graph.output;
-  const costOf = (images: number) => {
-    const planned = new Recorder(recorder.caps);
-    const points = placeholder([images, ...size]);
-    const trace = net.trace(planned, points, { backwardTo: ['input'] });
-    const dy = placeholder(trace.value(from).shape);
-    const g = trace.backward(from, dy, ['input']).get('input')!;
-    return planned.plan([g]).arenaBytes + 2 * points.byteLength;
-  };
-  const images = mostWithin(costOf, scene.memoryBytes, mostPoints * N);
-  return Math.max(1, Math.floor(images / N));
-}

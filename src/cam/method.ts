@@ -43,8 +43,11 @@ export interface Scene {
   seed(trace: Trace): Seed;
   /** One-hot rows [N,classes] of the class that each image is explained for. @throws TargetError if the target is no class. */
   choice(): Value;
-  /** The same question about other images: `copies` of them for each image here, next to each other, for that image's class. */
-  on(input: Value, copies: number): Scene;
+  /**
+   * The same question about other images: `copies` of them for each image here, next to each other, for that image's class. Without `demanding`
+   * what they demand counts for nothing: for further copies, of images whose first ones were asked before.
+   */
+  on(input: Value, copies: number, demanding?: boolean): Scene;
   /** The same images and forward pass, other layers or another target. */
   about(other: { readonly layers?: readonly string[]; readonly target?: Target }): Scene;
   /** From a method's raw map to its finished amounts [N,H,W], to be added to others': in 0..1, or in -1..1 if it {@link isSigned}. */

@@ -112,10 +112,11 @@ export function sceneOf(parts: SceneParts): OwnScene {
       return seed;
     },
     // Maps of other images are finished at their own size, for whoever puts them together.
-    on: (other, copies) =>
+    on: (other, copies, demanding = true) =>
       sceneOf({
         ...parts,
         input: other,
+        ...(!demanding && { demands: [] }),
         // Noise may have made copies of one picture differ.
         pictures: undefined,
         size: 'input',

@@ -1,9 +1,12 @@
 import { LayerError } from '../errors.js';
+import type { Value } from '../gpu/value.js';
+import { concat } from '../kernels/concat.js';
 import { lowPass } from '../kernels/fft2d.js';
 import { placeWindows } from '../kernels/place-windows.js';
 import { rowDot } from '../kernels/row-dot.js';
 import { sampleAffineMaps } from '../kernels/sample-affine-maps.js';
 import { softmax } from '../kernels/softmax.js';
+import { copiesWithin } from './budget.js';
 import { isSigned, type Method, type OptionValues, wrapperOptions } from './method.js';
 
 /** Where windows lie: `rows` x `columns` of them, all inside the image, from the top left corner. */
@@ -35,8 +38,8 @@ const windowOptions = {
 } as const;
 
 /**
- * Sliding-window enhancement of any method f, from the master's thesis this project follows: the image and all its windows are explained as one
- * batch, the windows' maps are added at their places, and an ideal low-pass filter takes the seams away.
+ * Sliding-window enhancement of any method f, from the master's thesis this project follows: the image and all its windows are explained, as one
+ * batch where memory allows it, the windows' maps are added at their places, and an ideal low-pass filter takes the seams away.
  *
  *   raw = lowPass(S_0 + sum over windows k of a_k S_k at its place),  S_0 = f(I), S_k = f(window k at the input's size), a_k = p_c(window k)
  *
@@ -67,19 +70,36 @@ export function slidingWindow(method: Method, defaults: SlidingWindowOptions = {
       const [N, , H, W] = input.shape;
       const { side, stride, rows, columns } = windowGrid([H, W], own(values));
       const J = 1 + rows * columns;
-      const m = recorder.constant(windowMatrices(N, [H, W], { side, stride, rows, columns }), [
-        N * J,
-        12,
-      ]);
-      const images = k(sampleAffineMaps, { x: input, m }, { outputSize: [H, W], clip: true });
-      const windows = scene.on(images, J);
-      const maps = windows.amounts(method, method.record(windows, inner(values)));
+      const matrices = windowMatrices([H, W], { side, stride, rows, columns });
+      const most = copiesWithin(scene, scene.layers.length > 0 ? scene.layers : ['input'], J);
+      const batch = Math.ceil(J / Math.ceil(J / most));
+      let maps: Value | undefined;
+      let weights: Value | undefined;
+      for (let begin = 0; begin < J; begin += batch) {
+        if (batch < J) recorder.cut(Math.min(batch, J - begin));
+        // The last batch repeats some windows of the one before: another size would need pipelines of its own.
+        const first = Math.min(begin, J - batch);
+        const own = matrices.slice(first, first + batch).flat();
+        const m = recorder.constant(
+          Float32Array.from(Array.from({ length: N }, () => own).flat()),
+          [N * batch, 12],
+        );
+        const images = k(sampleAffineMaps, { x: input, m }, { outputSize: [H, W], clip: true });
+        const windows = scene.on(images, batch, begin === 0);
+        const made = windows.amounts(method, method.record(windows, inner(values)));
+        const p = k(softmax, { x: windows.trace.output });
+        const sure = k(rowDot, { a: p, b: windows.choice() });
+        const place = { k0: first, kTotal: J };
+        const joined = (x: Value, into: Value | undefined) =>
+          batch === J ? x : k(concat, { x }, place, { into });
+        maps = joined(made.reshape([N, batch, H, W]), maps);
+        weights = joined(sure.reshape([N, batch, 1, 1]), weights);
+      }
+      if (batch < J) recorder.cut();
 
-      const p = k(softmax, { x: windows.trace.output });
-      const weights = k(rowDot, { a: p, b: windows.choice() }).reshape([N, J]);
       const sum = k(
         placeWindows,
-        { maps, weights },
+        { maps: maps!.reshape([N * J, H, W]), weights: weights!.reshape([N, J]) },
         { window: [side, side], stride: [stride, stride], rows, columns },
       );
       const cutoff = own(values).cutoff as number;
@@ -102,7 +122,7 @@ function windowGrid([H, W]: readonly [number, number], options: OptionValues): W
   const [rows, columns] = [along(H), along(W)];
   if (rows * columns > mostWindows) {
     throw new LayerError(
-      `sliding window: ${rows} x ${columns} windows, ${stride} pixels apart, are one batch: should be at most ${mostWindows}, choose a larger stride`,
+      `sliding window: ${rows} x ${columns} windows, ${stride} pixels apart, should be at most ${mostWindows}, choose a larger stride`,
     );
   }
   return { side, stride, rows, columns };
@@ -110,22 +130,21 @@ function windowGrid([H, W]: readonly [number, number], options: OptionValues): W
 
 const mostWindows = 400;
 
-/** For each image the matrix of the whole, then those of its windows, row by row: mat3 of 3 columns of 4, pixel of the output to the image. */
+/** The matrix of the whole image, then those of its windows, row by row: mat3 of 3 columns of 4, pixel of the output to the image. */
 function windowMatrices(
-  N: number,
   [H, W]: readonly [number, number],
   { side, stride, rows, columns }: WindowGrid,
-): Float32Array {
+): readonly (readonly number[])[] {
   const matrix = (x: number, y: number, w: number, h: number) => [
     ...[w / W, 0, 0, 0],
     ...[0, h / H, 0, 0],
     ...[x, y, 1, 0],
   ];
-  const one = [matrix(0, 0, W, H)];
+  const all = [matrix(0, 0, W, H)];
   for (let row = 0; row < rows; row++) {
     for (let column = 0; column < columns; column++) {
-      one.push(matrix(column * stride, row * stride, side, side));
+      all.push(matrix(column * stride, row * stride, side, side));
     }
   }
-  return Float32Array.from(Array.from({ length: N }, () => one.flat()).flat());
+  return all;
 }

@@ -209,6 +209,53 @@ describe('slidingWindow', () => {
     }
   });
 
+  test.each([
+    ['grad-cam', {}],
+    ['rise', { masks: 10 }],
+    ['gradient', {}],
+  ])(
+    '%s in batches of windows, as memory allows: the same map, and less of it',
+    async (name, options) => {
+      const { image, classId } = await mixed(12, 8);
+      const both = { shape: [2, 3, H, W], data: new Float32Array(2 * x.data.length) };
+      both.data.set(image.data);
+      both.data.set(x.data, x.data.length);
+      const settings = {
+        ...{ method: slidingWindow(methodNamed(name), windows), layer, options },
+        target: classTarget([classId, 2]),
+      };
+      const whole = await explained(net, both, { ...settings, memoryBytes: 1e9 });
+      for (const memoryBytes of [0, 300_000]) {
+        const parts = await explained(net, both, { ...settings, memoryBytes });
+        expect(relativeL2(parts.raw, whole.raw), `${memoryBytes} bytes`).toBeLessThan(1e-5);
+        expect(parts.plan.arenaBytes).toBeLessThan(whole.plan.arenaBytes);
+        expect(parts.plan.dispatches).toBeGreaterThan(whole.plan.dispatches);
+      }
+    },
+  );
+
+  test('of windows in batches only those of the first are asked what a method demands', async () => {
+    const batches: number[] = [];
+    /** Demands that the first batch has `good`, and further ones 0. */
+    const demanding = (good: number): Method => ({
+      ...gradCam,
+      name: 'demanding',
+      record: (scene, options) => {
+        const N = scene.input.shape[0];
+        const value = new Float32Array(N).fill(batches.length === 0 ? good : 0);
+        batches.push(N);
+        scene.demand(scene.recorder.constant(value), (n) => new RangeError(`image ${n}`));
+        return gradCam.record(scene, options);
+      },
+    });
+    const method = (good: number) => slidingWindow(demanding(good), windows);
+    const settings = { layer, target: classTarget(2), memoryBytes: 0 };
+    await explained(net, x, { ...settings, method: method(1) });
+    expect(batches).toEqual(Array(7).fill(1));
+    batches.length = 0;
+    await expect(explained(net, x, { ...settings, method: method(0) })).rejects.toThrow('image 0');
+  });
+
   test('the finished map is the raw one stretched: what is negative stays apart', async () => {
     const { raw, map } = await run(slidingWindow(gradCam, { ...windows, cutoff: 3 }));
     const [least, largest] = [Math.min(...raw), Math.max(...raw)];
