@@ -120,6 +120,13 @@ test('measures, keeps rows in a file, and goes on from there', async () => {
   // The table has all rows at hand.
   expect(second.stdout.match(/^\| `/gm)).toHaveLength(3);
 
+  // A row of another device stays: heat lies where it lies, and its time is marked.
+  const elsewhere = (await rows()).map((row) => ({ ...row, adapter: 'another' }));
+  await writeFile(json, JSON.stringify({ rows: elsewhere }));
+  const third = await localisation(...common, '--methods', 'grad-cam');
+  expect(third.stdout).not.toMatch(/^toy_alexnet grad-cam: /m);
+  expect(third.stdout).toMatch(/on another\./);
+
   // Fewer pictures than are asked for do not do.
   const more = [...common, '--methods', 'grad-cam'].with(1, '2');
   expect((await localisation(...more)).stdout).toMatch(/^toy_alexnet grad-cam: 2 of one/);
