@@ -17,7 +17,7 @@ override T: u32; override D: u32;
 override HEADS: u32; override WIDTH: u32;  // D / HEADS
 override SCALE: f32;                       // 1 / sqrt(WIDTH)
 override GROUPS: u32;
-override LANES = 4u;  // a multiple of 4
+override LANES = 4u;  // 4 or 8
 
 @group(0) @binding(0) var<storage, read> qkv: array<vec4<elem>>;
 @group(0) @binding(1) var<storage, read_write> y: array<elem>;

@@ -17,7 +17,7 @@ override GROUPED: u32;
 override K0: u32; override KT: u32;
 override ACCUMULATE: u32;
 override GROUPS: u32;
-override LANES = 4u;
+override LANES = 4u;  // 4 or 8
 
 @group(0) @binding(0) var<storage, read> dy: array<elem>;
 @group(0) @binding(1) var<storage, read> w: array<array<elem, 9>>;

@@ -21,7 +21,7 @@ override HAS_B: u32;
 override ACT: u32;  // 0 none, 1 relu
 override TAPS: u32;  // S / SW, rounded up; 3 to 6
 override GROUPS: u32;
-override LANES = 4u;
+override LANES = 4u;  // 4 or 8
 
 @group(0) @binding(0) var<storage, read> x: array<elem>;
 @group(0) @binding(1) var<storage, read> w: array<elem>;

@@ -21,7 +21,7 @@ override K0: u32; override KT: u32;
 override HAS_B: u32;
 override ACT: u32;  // 0 none, 1 relu
 override GROUPS: u32;
-override LANES = 4u;
+override LANES = 4u;  // 4 or 8
 
 @group(0) @binding(0) var<storage, read> x: array<elem>;
 @group(0) @binding(1) var<storage, read> w: array<array<elem, 9>>;

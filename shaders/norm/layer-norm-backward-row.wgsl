@@ -12,7 +12,7 @@ alias elem = f32;
 override M: u32; override D: u32;
 override EPS: f32;
 override GROUPS: u32;
-override LANES = 4u;
+override LANES = 4u;  // 4 or 8
 
 @group(0) @binding(0) var<storage, read> dy: array<vec4<elem>>;
 @group(0) @binding(1) var<storage, read> x: array<vec4<elem>>;

@@ -12,7 +12,7 @@ alias elem = f32;
 override N: u32; override C: u32;
 override LOG: u32;  // 0 probabilities, 1 their logarithms
 override GROUPS: u32;
-override LANES = 4u;
+override LANES = 4u;  // 4 or 8
 
 @group(0) @binding(0) var<storage, read> x: array<elem>;
 @group(0) @binding(1) var<storage, read_write> y: array<elem>;

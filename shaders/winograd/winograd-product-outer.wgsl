@@ -12,7 +12,7 @@ alias elem = f32;
 
 override A: u32; override CP: u32; override KB: u32; override TB: u32;
 override GROUPS: u32;
-override LANES = 4u;
+override LANES = 4u;  // 4 or 8
 
 @group(0) @binding(0) var<storage, read> u: array<mat4x4<elem>>;
 @group(0) @binding(1) var<storage, read> v: array<mat4x4<elem>>;
