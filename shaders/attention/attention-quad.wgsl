@@ -32,11 +32,22 @@ fn key(keys: u32, u: u32) -> u32 { return keys + min(u, T - 1u) * 3u * D / 4u; }
 /// Scores of key u, which count for nothing past the end.
 fn kept(score: vec4f, u: u32) -> vec4f { return select(vec4f(LOWEST), score * SCALE, u < T); }
 
+// shared: addFour
+/// Four vec4s at four places of what is summed over.
 struct Four { a: vec4f, b: vec4f, c: vec4f, d: vec4f }
 
+/// A sum of four results, and what four places add to it.
+fn add(sum: vec4f, f: Four, v: vec4f) -> vec4f {
+  return fma(f.d, v.wwww, fma(f.c, v.zzzz, fma(f.b, v.yyyy, fma(f.a, v.xxxx, sum))));
+}
+// end
+
+// shared: turned
+/// Four vec4s with rows and columns exchanged.
 fn turned(p: vec4f, q: vec4f, r: vec4f, s: vec4f) -> Four {
   return Four(vec4f(p.x, q.x, r.x, s.x), vec4f(p.y, q.y, r.y, s.y), vec4f(p.z, q.z, r.z, s.z), vec4f(p.w, q.w, r.w, s.w));
 }
+// end
 
 /// What the four members of a quad have.
 fn all_four(v: vec4f) -> Four {
@@ -48,11 +59,6 @@ struct Sixteen { a: Four, b: Four, c: Four, d: Four }
 
 fn sixteen(at0: u32, at1: u32, at2: u32, at3: u32) -> Sixteen {
   return Sixteen(all_four(vec4f(qkv[at0])), all_four(vec4f(qkv[at1])), all_four(vec4f(qkv[at2])), all_four(vec4f(qkv[at3])));
-}
-
-/// The scores of four queries with four more columns.
-fn add(sum: vec4f, q: Four, k: vec4f) -> vec4f {
-  return fma(q.d, k.wwww, fma(q.c, k.zzzz, fma(q.b, k.yyyy, fma(q.a, k.xxxx, sum))));
 }
 
 @compute @workgroup_size(LANES)
@@ -90,6 +96,8 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u, 
       a12 = add(a12, qa, k.d.a); b12 = add(b12, qb, k.d.a); a13 = add(a13, qa, k.d.b); b13 = add(b13, qb, k.d.b);
       a14 = add(a14, qa, k.d.c); b14 = add(b14, qb, k.d.c); a15 = add(a15, qa, k.d.d); b15 = add(b15, qb, k.d.d);
     }
+// shared: softmaxOfKeys
+    // From the scores of 16 keys to their weights: most_, the largest so far, and total_, the sum, go on; what was summed before counts da, db.
     a0 = kept(a0, u + 0u); b0 = kept(b0, u + 0u);
     a1 = kept(a1, u + 1u); b1 = kept(b1, u + 1u);
     a2 = kept(a2, u + 2u); b2 = kept(b2, u + 2u);
@@ -130,6 +138,7 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u, 
     most_b = mb;
     total_a = fma(total_a, da, ((((a0 + a1) + (a2 + a3)) + ((a4 + a5) + (a6 + a7))) + (((a8 + a9) + (a10 + a11)) + ((a12 + a13) + (a14 + a15)))));
     total_b = fma(total_b, db, ((((b0 + b1) + (b2 + b3)) + ((b4 + b5) + (b6 + b7))) + (((b8 + b9) + (b10 + b11)) + ((b12 + b13) + (b14 + b15)))));
+// end
     for (var c = 0u; c < WIDTH / 4u; c++) {
       let v = sixteen(k0 + D / 4u + c, k1 + D / 4u + c, k2 + D / 4u + c, k3 + D / 4u + c);
       var s0 = sums[c * 8u + 0u] * da;

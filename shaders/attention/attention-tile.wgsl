@@ -73,6 +73,8 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u, 
       let x14 = vec4f(f32(qkv[k14 + c])); a14 = fma(qa, x14, a14); b14 = fma(qb, x14, b14);
       let x15 = vec4f(f32(qkv[k15 + c])); a15 = fma(qa, x15, a15); b15 = fma(qb, x15, b15);
     }
+// shared: softmaxOfKeys
+    // From the scores of 16 keys to their weights: most_, the largest so far, and total_, the sum, go on; what was summed before counts da, db.
     a0 = kept(a0, u + 0u); b0 = kept(b0, u + 0u);
     a1 = kept(a1, u + 1u); b1 = kept(b1, u + 1u);
     a2 = kept(a2, u + 2u); b2 = kept(b2, u + 2u);
@@ -113,6 +115,7 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u, 
     most_b = mb;
     total_a = fma(total_a, da, ((((a0 + a1) + (a2 + a3)) + ((a4 + a5) + (a6 + a7))) + (((a8 + a9) + (a10 + a11)) + ((a12 + a13) + (a14 + a15)))));
     total_b = fma(total_b, db, ((((b0 + b1) + (b2 + b3)) + ((b4 + b5) + (b6 + b7))) + (((b8 + b9) + (b10 + b11)) + ((b12 + b13) + (b14 + b15)))));
+// end
     for (var c = 0u; c < WIDTH; c++) {
       var sa = sums[c * 2u] * da;
       var sb = sums[c * 2u + 1u] * db;

@@ -27,12 +27,15 @@ override LANES = 4u;  // 4 or 8
 /// Where row n of dy begins, in vec4s; rows past the end repeat the last.
 fn row(n: u32) -> u32 { return (min(n, N - 1u) * KT + K0) / 4u; }
 
-/// A vec4 of columns at four places k.
+// shared: addFour
+/// Four vec4s at four places of what is summed over.
 struct Four { a: vec4f, b: vec4f, c: vec4f, d: vec4f }
 
+/// A sum of four results, and what four places add to it.
 fn add(sum: vec4f, f: Four, v: vec4f) -> vec4f {
   return fma(f.d, v.wwww, fma(f.c, v.zzzz, fma(f.b, v.yyyy, fma(f.a, v.xxxx, sum))));
 }
+// end
 
 @compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u, @builtin(subgroup_invocation_id) id: u32) {

@@ -34,16 +34,22 @@ override LANES = 4u;  // 4 or 8
 fn filter_at(k: u32) -> u32 { return min(k, K - 1u) * (C / 4u); }
 fn row(n: u32) -> u32 { return min(n, N - 1u) * (C / 4u); }
 
-/// Four columns at four places c: each member has one place of all four.
+// shared: addFour
+/// Four vec4s at four places of what is summed over.
 struct Four { a: vec4f, b: vec4f, c: vec4f, d: vec4f }
 
-fn turned(p: vec4f, q: vec4f, r: vec4f, s: vec4f) -> Four {
-  return Four(vec4f(p.x, q.x, r.x, s.x), vec4f(p.y, q.y, r.y, s.y), vec4f(p.z, q.z, r.z, s.z), vec4f(p.w, q.w, r.w, s.w));
-}
-
+/// A sum of four results, and what four places add to it.
 fn add(sum: vec4f, f: Four, v: vec4f) -> vec4f {
   return fma(f.d, v.wwww, fma(f.c, v.zzzz, fma(f.b, v.yyyy, fma(f.a, v.xxxx, sum))));
 }
+// end
+
+// shared: turned
+/// Four vec4s with rows and columns exchanged.
+fn turned(p: vec4f, q: vec4f, r: vec4f, s: vec4f) -> Four {
+  return Four(vec4f(p.x, q.x, r.x, s.x), vec4f(p.y, q.y, r.y, s.y), vec4f(p.z, q.z, r.z, s.z), vec4f(p.w, q.w, r.w, s.w));
+}
+// end
 
 @compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u, @builtin(subgroup_invocation_id) id: u32) {
