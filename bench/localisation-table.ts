@@ -57,7 +57,7 @@ export function markdown(
   order: readonly string[],
   even: { readonly one: number; readonly two: number },
 ): string {
-  const adapters = [...new Set(rows.map(({ adapter }) => adapter))];
+  const adapters = [...new Set(rows.filter(({ found }) => found).map(({ adapter }) => adapter))];
   // Where lies the heat does not depend on the adapter, how long it takes does.
   const markOf = (adapter: string) =>
     adapters.length > 1 ? superscript(adapters.indexOf(adapter) + 1) : '';
