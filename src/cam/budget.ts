@@ -28,6 +28,31 @@ export function mostWithin(costOf: (count: number) => number, bytes: number, mos
   return held;
 }
 
+/** A part of `count` copies: `size` of them from `first` on, of which those from `begin` on are new, `fresh` of them. */
+interface Batch {
+  readonly first: number;
+  readonly begin: number;
+  readonly fresh: number;
+  readonly size: number;
+}
+
+/**
+ * `count` copies in as few batches of one size as `most` at once allow. The last batch repeats some copies of the one before: another size would
+ * need pipelines of its own.
+ */
+export function batchesOf(count: number, most: number): readonly Batch[] {
+  const size = Math.ceil(count / Math.ceil(count / Math.min(most, count)));
+  return Array.from({ length: Math.ceil(count / size) }, (_, i) => {
+    const begin = i * size;
+    return {
+      first: Math.min(begin, count - size),
+      begin,
+      fresh: Math.min(size, count - begin),
+      size,
+    };
+  });
+}
+
 function planned(costOf: (count: number) => number, count: number): number | undefined {
   try {
     return costOf(count);

@@ -3,7 +3,7 @@ import { pathPoints } from '../kernels/path-points.js';
 import { pathSum } from '../kernels/path-sum.js';
 import { backToInput } from './backprop.js';
 import { baselineOf, baselineOptions, reportDelta } from './baseline.js';
-import { copiesWithin } from './budget.js';
+import { batchesOf, copiesWithin } from './budget.js';
 import { batchOption } from './masked-scores.js';
 import type { Method } from './method.js';
 
@@ -42,16 +42,14 @@ export const integratedGradients: Method = {
     const base = baselineOf(scene, options);
     const steps = options.steps as number;
     const most = Number(options.batch) || copiesWithin(scene, ['input'], mostPoints);
-    const batch = Math.ceil(steps / Math.ceil(steps / Math.min(most, steps)));
     const shift = options.rule === 'right' ? 1 : 0.5;
     let raw: Value | undefined;
-    for (let begin = 0; begin < steps; begin += batch) {
-      recorder.cut(Math.min(batch, steps - begin));
-      // The last batch repeats some points of the one before, with no weight: another size would need pipelines of its own.
-      const first = Math.min(begin, steps - batch);
+    for (const { first, begin, fresh, size: batch } of batchesOf(steps, most)) {
+      recorder.cut(fresh);
       const ofPoints = (value: (t: number) => number) =>
         recorder.constant(Float32Array.from({ length: batch }, (_, j) => value(first + j)));
       const at = ofPoints((t) => (t + shift) / steps);
+      // Points that the batch before had, too, have no weight.
       const w = ofPoints((t) => (t < begin ? 0 : 1 / steps));
       const g = backToInput(scene.on(k(pathPoints, { x, at, base }), batch));
       raw = k(pathSum, { g, w, x, base }, { first: begin === 0 }, { into: raw });

@@ -12,7 +12,7 @@ import { softmax } from '../kernels/softmax.js';
 import { type Maskable, MaskedInput, type MaskSource } from '../net/masked-input.js';
 import type { Net } from '../net/net.js';
 import { narrowed } from '../net/seam.js';
-import { mostWithin } from './budget.js';
+import { batchesOf, mostWithin } from './budget.js';
 import type { OptionSpec, OptionValues, Scene } from './method.js';
 
 /** What a copy scores: the chosen class's probability, or its logit. */
@@ -111,12 +111,13 @@ export function scoresOf(
     ...beside.map(([n, v]) => [n, v.shape.slice(1)]),
   ]);
   const most = asked > 0 ? asked : batchWithin(recorder.caps, net, shapes, scene.memoryBytes);
-  const batch = Math.ceil(count / Math.ceil(count / Math.min(most, count)));
+  const parts = batchesOf(count, most);
+  const [{ size: batch }] = parts;
   /** Images that a copy of `image` is scored for: none if it is scored with an earlier one's. */
   const scoredWith = (image: number) =>
     scoring.differByClass ? [image] : pictures.flatMap((first, i) => (first === image ? [i] : []));
   const images = Array.from({ length: N }, (_, i) => i).filter((i) => scoredWith(i).length > 0);
-  const batches = images.length * Math.ceil(count / batch);
+  const batches = images.length * parts.length;
   if (batches > mostBatches) {
     throw new ShapeError(
       `${count} copies of ${images.length} images in batches of ${batch} are ${batches} batches, should be at most ${mostBatches}: allow larger ones (batch, memory) or ask for fewer copies`,
@@ -131,11 +132,9 @@ export function scoresOf(
         return [name, copied.reshape([batch, ...x.shape.slice(1)])];
       }),
     );
-    for (let begin = 0; begin < count; begin += batch) {
+    for (const { first, begin, fresh } of parts) {
       const needed = enough && begin > 0 ? { counts: enough, at: image, above: begin } : undefined;
-      recorder.cut(Math.min(batch, count - begin), needed);
-      // The last batch repeats some copies of the one before: another size would need pipelines of its own.
-      const first = Math.min(begin, count - batch);
+      recorder.cut(fresh, needed);
       const fed = copies({ image, first, count: batch });
       const logits = net.traceFrom(recorder, { ...feeds, [node]: fed }).output;
       const y = kind === 'probability' ? recorder.k(softmax, { x: logits }) : logits;

@@ -6,7 +6,7 @@ import { placeWindows } from '../kernels/place-windows.js';
 import { rowDot } from '../kernels/row-dot.js';
 import { sampleAffineMaps } from '../kernels/sample-affine-maps.js';
 import { softmax } from '../kernels/softmax.js';
-import { copiesWithin } from './budget.js';
+import { batchesOf, copiesWithin } from './budget.js';
 import { isSigned, type Method, type OptionValues, wrapperOptions } from './method.js';
 
 /** Where windows lie: `rows` x `columns` of them, all inside the image, from the top left corner. */
@@ -72,13 +72,11 @@ export function slidingWindow(method: Method, defaults: SlidingWindowOptions = {
       const J = 1 + rows * columns;
       const matrices = windowMatrices([H, W], { side, stride, rows, columns });
       const most = copiesWithin(scene, scene.layers.length > 0 ? scene.layers : ['input'], J);
-      const batch = Math.ceil(J / Math.ceil(J / most));
+      const batches = batchesOf(J, most);
       let maps: Value | undefined;
       let weights: Value | undefined;
-      for (let begin = 0; begin < J; begin += batch) {
-        if (batch < J) recorder.cut(Math.min(batch, J - begin));
-        // The last batch repeats some windows of the one before: another size would need pipelines of its own.
-        const first = Math.min(begin, J - batch);
+      for (const { first, begin, fresh, size: batch } of batches) {
+        if (batches.length > 1) recorder.cut(fresh);
         const own = matrices.slice(first, first + batch).flat();
         const m = recorder.constant(
           Float32Array.from(Array.from({ length: N }, () => own).flat()),
@@ -91,11 +89,11 @@ export function slidingWindow(method: Method, defaults: SlidingWindowOptions = {
         const sure = k(rowDot, { a: p, b: windows.choice() });
         const place = { k0: first, kTotal: J };
         const joined = (x: Value, into: Value | undefined) =>
-          batch === J ? x : k(concat, { x }, place, { into });
+          batches.length === 1 ? x : k(concat, { x }, place, { into });
         maps = joined(made.reshape([N, batch, H, W]), maps);
         weights = joined(sure.reshape([N, batch, 1, 1]), weights);
       }
-      if (batch < J) recorder.cut();
+      if (batches.length > 1) recorder.cut();
 
       const sum = k(
         placeWindows,
