@@ -99,7 +99,7 @@ function fusedPays(C: number, K: number, P: number, Q: number): boolean {
 /**
  * Whether a convolution is best done by Winograd's F(m x m, 3 x 3), and m; undefined if directly.
  *
- * It does not depend on the number of images: what comes out does not change with the batch.
+ * It does not depend on the number of images: what comes out does not change with the batch. Whether a device can bind the filters is asked elsewhere.
  *
  * @param x [N,C,H,W]
  * @param w [K,C/groups,R,S]
@@ -115,11 +115,7 @@ export function winogradTileFor(
   const [K] = w;
   const [PH, PW] = pair(options.pad ?? 0);
   const [P, Q] = [H + 2 * PH - 2, W + 2 * PW - 2];
-  if (caps.kind === 'gpu') {
-    const filterBytes = 4 * 16 * packs(K) * winogradPack * paddedDepth(C);
-    const isBound = filterBytes <= caps.limits.maxStorageBufferBindingSize;
-    return isBound && fusedPays(C, K, P, Q) ? 2 : undefined;
-  }
+  if (caps.kind === 'gpu') return fusedPays(C, K, P, Q) ? 2 : undefined;
   const isFull = filled(K, winogradPack) * filled(P, 4) * filled(Q, 4) >= 0.6;
   return isFull && C >= 16 && K * C * 9 * P * Q >= worthwhile ? 4 : undefined;
 }

@@ -73,14 +73,15 @@ function routesOf(
   const filters = [K, C, ...shape.slice(2)];
   const [N, , H, W] = x.shape;
   const [PH, PW] = pair(options.pad ?? 0);
-  // Sums of Winograd's, up to 100 times the terms, are not for 16 bits.
-  const mayBe = x.dtype === 'f32' && isForWinograd(x.shape, filters, options);
   const isFused = (tile: WinogradTile) => tile === 2 && caps.kind === 'gpu';
-  // Only one dispatch can pool what it writes.
-  const byTiles = mayBe ? tiles.filter((tile) => !options.pool || isFused(tile)) : [];
+  // Only one dispatch can pool what it writes, and only its sums, which F(4 x 4) makes up to 100 times their terms, are never stored in 16 bits.
+  const inSteps = x.dtype === 'f32' && !options.pool;
+  const byTiles = isForWinograd(x.shape, filters, options)
+    ? tiles.filter((tile) => inSteps || isFused(tile))
+    : [];
   const { maxStorageBufferBindingSize: most } = caps.limits;
   const tiled = byTiles
-    .filter((tile) => bytesOf('f32') * sizeOf(winogradFilterShape(K, C, tile)) <= most)
+    .filter((tile) => bytesOf(x.dtype) * sizeOf(winogradFilterShape(K, C, tile)) <= most)
     .map((tile) => ({
       ...winograd(tile, { ...optionsOfTiles(options), tile, filters: K }, hasBias),
       // Its transformations have no variant made for a CPU: there it took ten times as long as any other way, or more.

@@ -4,13 +4,23 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { create } from 'webgpu';
 import { explain, planExplain } from '../../src/cam/explain.js';
 import { methods } from '../../src/cam/registry.js';
-import { capsOf } from '../../src/gpu/caps.js';
+import { type Caps, capsOf } from '../../src/gpu/caps.js';
 import { Gpu } from '../../src/gpu/device.js';
 import { Recorder, type RunPlan } from '../../src/gpu/recorder.js';
-import { sizeOf } from '../../src/gpu/tensor.js';
+import { type Storage, sizeOf } from '../../src/gpu/tensor.js';
 import { placeholder } from '../../src/gpu/value.js';
 import { Photo } from '../../src/image/photo.js';
 import { relu } from '../../src/kernels/relu.js';
+import { type Architecture, imagenetPreprocessing } from '../../src/net/architecture.js';
+import { Graph } from '../../src/net/graph.js';
+import {
+  AdaptiveAvgPool2d,
+  Conv2d,
+  Flatten,
+  Linear,
+  MaxPool2d,
+  ReLU,
+} from '../../src/net/modules.js';
 import { Net } from '../../src/net/net.js';
 import { type ParamSource, Params } from '../../src/net/params.js';
 import { guided } from '../../src/net/rules.js';
@@ -38,15 +48,15 @@ describe('counted', () => {
       const parameters = net.graph.nodes.flatMap(({ params }) =>
         Object.values<readonly number[]>(params),
       );
-      expect(half.inputBytes - input).toBe(2 * parameters.reduce((sum, p) => sum + sizeOf(p), 0));
+      // Winograd's filters are 16/9 of the weights.
+      if (!half.steps.some(({ kernel }) => kernel === 'winogradFused')) {
+        expect(half.inputBytes - input).toBe(2 * parameters.reduce((sum, p) => sum + sizeOf(p), 0));
+      }
       // The input is narrowed into a value of its own; every value begins at a multiple of 256 bytes.
       expect(half.arenaBytes).toBeLessThanOrEqual(wide.arenaBytes / 2 + input / 2 + 256 * 16);
       expect(half.outputBytes).toBe(wide.outputBytes);
-      // Winograd's tiles are not for 16 bits.
-      if (!wide.steps.some(({ kernel }) => kernel === 'winogradFused')) {
-        expect(half.inputBytes - input).toBe((wide.inputBytes - input) / 2);
-        expect(half.flops - wide.flops).toBe(input / 4 + sizeOf([2, net.classes]));
-      }
+      expect(half.inputBytes - input).toBe((wide.inputBytes - input) / 2);
+      expect(half.flops - wide.flops).toBe(input / 4 + sizeOf([2, net.classes]));
       // Weights larger than a binding come in fewer runs of rows, or the same.
       expect(half.dispatches).toBeLessThanOrEqual(wide.dispatches + 2);
       expect(half.steps.filter(({ kernel }) => isCast(kernel)).length).toBe(2);
@@ -190,7 +200,7 @@ describe('every dispatch compiles', () => {
   };
 
   for (const kind of ['gpu', 'software'] as const) {
-    for (const name of ['toy_vgg', 'toy_vit', 'alexnet', 'vit_b_16']) {
+    for (const name of ['toy_vgg', 'toy_vit', 'alexnet', 'vgg16', 'vit_b_16']) {
       test(`${name} on a ${kind} adapter`, async () => {
         const caps = { ...capsOf(gpu.device, undefined), kind };
         const [, net] = both(name);
@@ -202,6 +212,27 @@ describe('every dispatch compiles', () => {
     }
   }
 });
+
+/** Convolutions of 3 x 3, wide enough for Winograd's tiles on a GPU. */
+const threes: Architecture = {
+  ...{ name: 'threes', paper: '', classes: 4, head: 'fc', defaultLayer: 'features.5' },
+  ...{ preprocessing: imagenetPreprocessing, minInput: 96 },
+  build: (classes) => {
+    const g = new Graph();
+    const maps = g.sequential('features', 'input', [
+      Conv2d(3, 32, 3, { pad: 1 }),
+      ReLU,
+      Conv2d(32, 32, 3, { pad: 1 }),
+      ReLU,
+      Conv2d(32, 64, 3, { pad: 1 }),
+      ReLU,
+      MaxPool2d(2, 2),
+    ]);
+    const pooled = g.add('avgpool', [maps], AdaptiveAvgPool2d([1, 1]));
+    g.add('fc', [g.add('flatten', [pooled], Flatten)], Linear(64, classes));
+    return g;
+  },
+};
 
 const toyWeights = (name: string) =>
   new Uint8Array(readFileSync(new URL(`../../models/${name}.safetensors`, import.meta.url)));
@@ -307,6 +338,33 @@ describe.skipIf(!testCaps.features.has('shader-f16'))('beside 32 bits', () => {
       photo.destroy();
     });
   }
+
+  test('as recorded for GPUs, 3 x 3 convolutions by Winograd in one dispatch, forward and back', async () => {
+    const gpu = await testGpu();
+    const caps: Caps = { ...gpu.caps, kind: 'gpu', choices: undefined };
+    const x = random([2, 3, 96, 96], 6);
+    const dy = random([2, 4], 7).data;
+    const answer = async (storage: Storage, on: Caps) => {
+      const net = Net.from(gpu, threes, hashWeights(threes.build(4), 3), { storage });
+      const r = new Recorder(on, gpu);
+      const trace = net.trace(r, r.constant(x.data, x.shape), { backwardTo: ['features.1'] });
+      const seed = r.constant(dy, [2, 4]);
+      const gradients = trace.backward(net.graph.output, seed, ['features.1']);
+      const outputs = [trace.output, gradients.get('features.1')!];
+      const { steps } = r.plan(outputs);
+      const tensors = await r.run(outputs);
+      const values = (await gpu.read(tensors)) as Float32Array[];
+      for (const t of tensors) t.destroy();
+      net.destroy();
+      return { values, tiled: steps.filter(({ kernel }) => kernel === 'winogradFused').length };
+    };
+    const wide = await answer('f32', gpu.caps);
+    const half = await answer('f16', caps);
+    // Two forward, the second with its pool, and two back.
+    expect([wide.tiled, half.tiled]).toEqual([0, 4]);
+    expect(relativeL2(half.values[0], wide.values[0])).toBeLessThan(2e-3);
+    expect(correlation(half.values[1], wide.values[1])).toBeGreaterThan(0.99);
+  });
 
   test('a small seed gives the same gradient, smaller: powers of two change no digit', async () => {
     const gpu = await testGpu();
