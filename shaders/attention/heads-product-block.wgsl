@@ -5,7 +5,7 @@
 //   y[n, head, i, j] = SCALE sum over t of a[n, head, i, t] b[n, head, t, j]
 //
 // For GPUs: a workgroup makes 64 rows x 64 columns, an invocation 4 x 4 of them; slices 8 deep of both factors pass through workgroup
-// memory (4 KiB), read with neighbours on neighbouring addresses whichever way a factor lies. Loads outside are selected away
+// memory (4.25 KiB), read with neighbours on neighbouring addresses whichever way a factor lies. Loads outside are selected away
 // instead of branched around. Summed in the order of t.
 
 alias elem = f32;
@@ -23,8 +23,9 @@ override GROUPS: u32;
 @group(0) @binding(2) var<storage, read_write> y: array<elem>;
 
 const DEPTH = 8u;
-var<workgroup> above: array<f32, 512>;   // [DEPTH][64 rows]
-var<workgroup> beside: array<f32, 512>;  // [DEPTH][64 columns]
+const PITCH = 68u;  // what neighbours in depth store at once falls into banks of its own
+var<workgroup> above: array<f32, 544>;   // [DEPTH][64 rows, to PITCH]
+var<workgroup> beside: array<f32, 544>;  // [DEPTH][64 columns, to PITCH]
 
 @compute @workgroup_size(256)
 fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u, @builtin(local_invocation_index) lane: u32) {
@@ -45,14 +46,14 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u, 
   for (var t = 0u; t < INNER; t += DEPTH) {
     for (var u = lane; u < 512u; u += 256u) {
       let p = place(u, A_INNER == 1u);
-      above[p.y * 64u + p.x] = factor_a(left, row + p.x, t + p.y);
+      above[p.y * PITCH + p.x] = factor_a(left, row + p.x, t + p.y);
       let q = place(u, B_INNER == 1u);
-      beside[q.y * 64u + q.x] = factor_b(right, t + q.y, column + q.x);
+      beside[q.y * PITCH + q.x] = factor_b(right, t + q.y, column + q.x);
     }
     workgroupBarrier();
     for (var d = 0u; d < DEPTH; d++) {
-      let l = d * 64u + i;
-      let r = d * 64u + j;
+      let l = d * PITCH + i;
+      let r = d * PITCH + j;
       let v = vec4f(beside[r], beside[r + 1u], beside[r + 2u], beside[r + 3u]);
       a0 = fma(vec4f(above[l]), v, a0);
       a1 = fma(vec4f(above[l + 1u]), v, a1);

@@ -2,7 +2,7 @@
 //
 //   x [N, C, H, W]   ->   y [N, H, W]
 //
-// One invocation a pixel.
+// One invocation a pixel. NaN is the largest: min() and max() may lose it.
 
 alias elem = f32;
 
@@ -19,6 +19,11 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u, 
   if (i >= N * size) { return; }
   let first = i / size * C * size + i % size;
   var largest = 0.0;
-  for (var c = 0u; c < C; c++) { largest = max(largest, abs(f32(x[first + c * size]))); }
+  for (var c = 0u; c < C; c++) { largest = larger(largest, abs(f32(x[first + c * size]))); }
   y[i] = elem(largest);
 }
+
+// shared: larger
+/// The larger of two, where NaN is larger than any number. Comparisons with NaN may be optimised away; its bits may not.
+fn larger(a: f32, b: f32) -> f32 { return select(a, b, b > a || (bitcast<u32>(b) & 0x7fffffffu) > 0x7f800000u); }
+// end

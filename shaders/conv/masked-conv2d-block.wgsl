@@ -39,7 +39,8 @@ override GROUPS: u32;
 @group(0) @binding(7) var<storage, read_write> y: array<elem>;
 
 const DEPTH = 8u;
-var<workgroup> left: array<f32, 512>;   // [DEPTH][64 rows]
+const PITCH = 68u;  // what neighbours in depth store at once falls into banks of its own
+var<workgroup> left: array<f32, 544>;   // [DEPTH][64 rows, to PITCH]
 var<workgroup> right: array<f32, 512>;  // [DEPTH][64 columns]
 
 @compute @workgroup_size(256)
@@ -59,12 +60,12 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u, 
   let j = lane % 16u * 4u;  // columns column + j ... column + j + 3
   for (var t = 0u; t < CG * R * S; t += DEPTH) {
     for (var u = lane; u < 512u; u += 256u) {
-      left[u % DEPTH * 64u + u / DEPTH] = weight(part * per + row + u / DEPTH, t + u % DEPTH, (part + 1u) * per);
+      left[u % DEPTH * PITCH + u / DEPTH] = weight(part * per + row + u / DEPTH, t + u % DEPTH, (part + 1u) * per);
       right[u] = input(column + u % 64u, t + u / 64u, part * CG);
     }
     workgroupBarrier();
     for (var d = 0u; d < DEPTH; d++) {
-      let l = d * 64u + i;
+      let l = d * PITCH + i;
       let r = d * 64u + j;
       let v = vec4f(right[r], right[r + 1u], right[r + 2u], right[r + 3u]);
       a0 = fma(vec4f(left[l]), v, a0);

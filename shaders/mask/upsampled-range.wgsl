@@ -41,8 +41,8 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u, 
   var high = -LARGEST;
   for (var j = i; j < P * Q; j += GX) {
     let value = enlarged(map * H * W, j / Q, j % Q);
-    low = min(low, value);
-    high = max(high, value);
+    low = -larger(-low, -value);
+    high = larger(high, value);
   }
   extremes[i] = vec2f(low, high);
   workgroupBarrier();
@@ -50,7 +50,7 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u, 
     if (i < step) {
       let mine = extremes[i];
       let other = extremes[i + step];
-      extremes[i] = vec2f(min(mine.x, other.x), max(mine.y, other.y));
+      extremes[i] = vec2f(-larger(-mine.x, -other.x), larger(mine.y, other.y));
     }
     workgroupBarrier();
   }
@@ -63,4 +63,9 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u, 
 // shared: between
 // The point at share t from a to b; exactly a where they are equal, so that a flat map stays flat.
 fn between(a: f32, b: f32, t: f32) -> f32 { return a + t * (b - a); }
+// end
+
+// shared: larger
+/// The larger of two, where NaN is larger than any number. Comparisons with NaN may be optimised away; its bits may not.
+fn larger(a: f32, b: f32) -> f32 { return select(a, b, b > a || (bitcast<u32>(b) & 0x7fffffffu) > 0x7f800000u); }
 // end

@@ -5,7 +5,7 @@
 //   y[n, K0 + k] = act(b[k] + sum over c of w[k, c] x[n, c]) + r[n, K0 + k]
 //
 // Matrix product for GPUs: a workgroup makes 64 rows x 64 columns, an invocation 4 x 4 of them; slices 8 deep of both
-// factors pass through workgroup memory (4 KiB), read from storage once a workgroup with neighbours on neighbouring addresses.
+// factors pass through workgroup memory (4.25 KiB), read from storage once a workgroup with neighbours on neighbouring addresses.
 // Loads outside are selected away instead of branched around.
 // Summed in the order of c.
 
@@ -24,8 +24,9 @@ override GROUPS: u32;
 @group(0) @binding(4) var<storage, read_write> y: array<elem>;
 
 const DEPTH = 8u;
-var<workgroup> left: array<f32, 512>;   // [DEPTH][64 rows]
-var<workgroup> right: array<f32, 512>;  // [DEPTH][64 columns]
+const PITCH = 68u;  // what neighbours in depth store at once falls into banks of its own
+var<workgroup> left: array<f32, 544>;   // [DEPTH][64 rows, to PITCH]
+var<workgroup> right: array<f32, 544>;  // [DEPTH][64 columns, to PITCH]
 
 @compute @workgroup_size(256)
 fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u, @builtin(local_invocation_index) lane: u32) {
@@ -40,13 +41,13 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u, 
   let j = lane % 16u * 4u;  // columns column + j ... column + j + 3
   for (var t = 0u; t < C; t += DEPTH) {
     for (var u = lane; u < 512u; u += 256u) {
-      left[u % DEPTH * 64u + u / DEPTH] = input(row + u / DEPTH, t + u % DEPTH);
-      right[u % DEPTH * 64u + u / DEPTH] = weight(column + u / DEPTH, t + u % DEPTH);
+      left[u % DEPTH * PITCH + u / DEPTH] = input(row + u / DEPTH, t + u % DEPTH);
+      right[u % DEPTH * PITCH + u / DEPTH] = weight(column + u / DEPTH, t + u % DEPTH);
     }
     workgroupBarrier();
     for (var d = 0u; d < DEPTH; d++) {
-      let l = d * 64u + i;
-      let r = d * 64u + j;
+      let l = d * PITCH + i;
+      let r = d * PITCH + j;
       let v = vec4f(right[r], right[r + 1u], right[r + 2u], right[r + 3u]);
       a0 = fma(vec4f(left[l]), v, a0);
       a1 = fma(vec4f(left[l + 1u]), v, a1);

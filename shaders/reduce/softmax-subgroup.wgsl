@@ -55,8 +55,8 @@ fn mostOverGroup(i: u32, value: f32) -> f32 {
 // shared: sumBySubgroups
 /// The sum over the workgroup: each subgroup's lies at the least of its invocations, zeros at the others, and every subgroup adds them all.
 fn sumOverGroup(i: u32, value: f32) -> f32 {
+  workgroupBarrier();  // also brings together who left a loop at different turns
   let own = subgroupAdd(value);
-  workgroupBarrier();
   partial[i] = select(0.0, own, subgroupMin(i) == i);
   workgroupBarrier();
   var sum = 0.0;

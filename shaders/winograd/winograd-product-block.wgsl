@@ -20,7 +20,8 @@ override GROUPS: u32;
 
 const DEPTH = 16u;
 var<workgroup> left: array<vec4f, 256>;   // [4 blocks][DEPTH][16 channels]
-var<workgroup> right: array<vec4f, 256>;  // [4 blocks][DEPTH][16 tiles]
+const BLOCK = 68u;  // vectors from block to block: what eight neighbours read at once lies in banks of its own
+var<workgroup> right: array<vec4f, 272>;  // [4 blocks, BLOCK apart][DEPTH][16 tiles]
 
 @compute @workgroup_size(256)
 fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u, @builtin(local_invocation_index) lane: u32) {
@@ -40,14 +41,14 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u, 
   let k = lane / 16u;  // a vector of channels, of 16
   let t = lane % 16u;  // a vector of tiles, of 16
   let lu = k / 4u * 64u + k % 4u;
-  let lv = t / 4u * 64u + t % 4u;
+  let lv = t / 4u * BLOCK + t % 4u;
 
   var a0 = vec4f(); var a1 = vec4f(); var a2 = vec4f(); var a3 = vec4f();
   var nextU = slice_u(fu, 0u, c);
   var nextV = slice_v(fv, 0u, c);
   for (var at = 0u; at < CP; at += DEPTH) {
     left[lane] = nextU;
-    right[lane] = nextV;
+    right[block * BLOCK + lane % 64u] = nextV;
     workgroupBarrier();
     nextU = slice_u(fu, at + DEPTH, c);
     nextV = slice_v(fv, at + DEPTH, c);

@@ -120,7 +120,8 @@ export class Recorder {
   #take(fork: Fork, route: Route, into: Value | undefined): Value {
     const first = this.#steps.length;
     const value = route.record(this, (name) => this.value(fork.reads[name]!.make()), into);
-    if (this.#isTuned && fork.routes.length > 1) {
+    // As of kernels' variants: 16 bits take what is chosen for 32, and nothing is timed for them.
+    if (this.#isTuned && this.#storage === 'f32' && fork.routes.length > 1) {
       const taken = { fork, route, value };
       for (let i = first; i < this.#steps.length; i++) {
         this.#steps[i] = { ...this.#steps[i], taken };

@@ -19,7 +19,9 @@ export const blend = kernel({
     if (image !== undefined && (!Number.isInteger(image) || image < 0 || image >= B)) {
       throw new ShapeError(`blend: image ${image} should be one of the ${B}`);
     }
-    return { ONE: image === undefined ? 0 : 1, IMAGE: image ?? 0 };
+    // The masks of one image may be fewer than the images.
+    const EACH = Math.max(1, Math.floor(M / B));
+    return { EACH, ONE: image === undefined ? 0 : 1, IMAGE: image ?? 0 };
   },
   flops: ({ M, C, H, W }) => 4 * M * C * H * W,
   variants: [

@@ -2,7 +2,7 @@ import direct from '../../shaders/conv/conv2d-backward-weight.wgsl';
 import tile from '../../shaders/conv/conv2d-backward-weight-tile.wgsl';
 import { ShapeError } from '../errors.js';
 import { type ConvOptions, channelSlice, convGeometry } from './conv-shape.js';
-import { groupsFor, kernel } from './kernel.js';
+import { groupsFor, kernel, type Sizes } from './kernel.js';
 
 export interface Conv2dBackwardWeightOptions extends ConvOptions {
   /** Height and width of the filters. */
@@ -11,6 +11,10 @@ export interface Conv2dBackwardWeightOptions extends ConvOptions {
   readonly k0?: number;
   readonly k?: number;
 }
+
+/** Tiles of 16 filters x 8 channels at a tap, an invocation each. */
+const tiles = ({ K, CG, R, S, GROUPED }: Sizes): number =>
+  GROUPED * groupsFor(K / GROUPED, 16) * groupsFor(CG, 8) * R * S;
 
 /**
  * Gradient of {@link conv2d} with respect to its weight.
@@ -43,9 +47,10 @@ export const conv2dBackwardWeight = kernel({
     {
       name: 'tile',
       code: tile,
+      // Of few tiles, each the sum over all pixels of all images, a GPU would take seconds.
+      pays: (sizes, { kind }) => kind === 'software' || tiles(sizes) >= 16384,
       tuning: (_, { kind }) => ({ GX: kind === 'software' ? 16 : 64 }),
-      groups: ({ K, CG, R, S, GROUPED, GX }) =>
-        groupsFor(GROUPED * groupsFor(K / GROUPED, 16) * groupsFor(CG, 8) * R * S, GX),
+      groups: (sizes) => groupsFor(tiles(sizes), sizes.GX),
     },
     { name: 'direct', code: direct, groups: ({ K, CG, R, S }) => groupsFor(K * CG * R * S, 64) },
   ],

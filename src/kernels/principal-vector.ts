@@ -16,5 +16,13 @@ export const principalVector = kernel({
     return { ROUNDS: rounds };
   },
   flops: ({ N, M, ROUNDS }) => 2 * N * M * M * ROUNDS,
-  variants: [{ name: 'power', code: iterate, groups: ({ N }) => N }],
+  variants: [
+    {
+      name: 'power',
+      code: iterate,
+      // A matrix has one workgroup, however large.
+      tuning: (_, { kind }) => ({ GX: kind === 'gpu' ? 256 : 64 }),
+      groups: ({ N }) => N,
+    },
+  ],
 });

@@ -8,6 +8,7 @@ import { Recorder } from '../../src/gpu/recorder.js';
 import { shapeClass } from '../../src/gpu/shape-class.js';
 import type { Value } from '../../src/gpu/value.js';
 import { kernel } from '../../src/kernels/kernel.js';
+import { testCaps } from '../support/gpu.js';
 import { groups, misjudged, shader } from '../support/misjudged.js';
 import { tuned, useOwnCache } from '../support/own-cache.js';
 
@@ -238,6 +239,24 @@ test('leaves alone who brings caps, and a device that is not tuned', async () =>
   expect(await ran(recording(Recorder.on(plain)))).toEqual(['costly', 'quick']);
   expect(gpu.tuner?.measured).toEqual([]);
 });
+
+test.skipIf(!testCaps.features.has('shader-f16'))(
+  'what is stored in 16 bits takes the choices of 32, and is not timed',
+  async () => {
+    using gpu = await tuned();
+    const halves = () => {
+      const recorder = Recorder.on(gpu);
+      return recorder.storing('f16', () => recording(recorder));
+    };
+    const before = halves();
+    const [tensor] = await before.recorder.run([before.y]);
+    tensor.destroy();
+    expect(kernelsOf(before)).toEqual(['costly', 'quick']);
+    expect(gpu.tuner?.measured).toEqual([]);
+    await ran(recording(Recorder.on(gpu)));
+    expect(kernelsOf(halves())).toEqual(['quick', 'quick']);
+  },
+);
 
 test('does not take more memory than a quarter of a buffer', async () => {
   using gpu = await tuned({ limits: 'core' });

@@ -72,6 +72,15 @@ test('blend leaves NaN to be seen, and each mask its own pixels', async () => {
   expect([...y]).toEqual([1, -2, 3, Number.NaN, 0, 2, 0, Number.NaN]);
 });
 
+test('blend takes any number of masks of one image, fewer than there are images too', async () => {
+  const x = random([4, 2, 3, 3], 1);
+  const mask = masks([3, 3, 3]);
+  const { y } = await runKernel(gpu(), blend, { x, mask }, { image: 2 });
+  const want = (i: number) =>
+    x.data[2 * 18 + (i % 18)] * mask.data[Math.floor(i / 18) * 9 + (i % 9)];
+  expect([...y]).toEqual(Array.from(y, (_, i) => Math.fround(want(i))));
+});
+
 test('blend says what does not fit', () => {
   const x = { shape: [2, 3, 4, 4] };
   const mask = { shape: [3, 4, 4] };

@@ -17,11 +17,13 @@ import { smoothPlusPlusWeights } from '../../src/kernels/smooth-plus-plus-weight
 import { spatialMean } from '../../src/kernels/spatial-mean.js';
 import { tanhScale } from '../../src/kernels/tanh-scale.js';
 import { unitRows } from '../../src/kernels/unit-rows.js';
+import { upsampledRange } from '../../src/kernels/upsampled-range.js';
 import { weightedSum } from '../../src/kernels/weighted-sum.js';
 import { xGradCamWeights } from '../../src/kernels/x-grad-cam-weights.js';
 import { folded } from '../support/folded.js';
 import { runKernel, testCaps, useGpu } from '../support/gpu.js';
 import { expectClose, random } from '../support/numbers.js';
+import { withCaps } from '../support/with-caps.js';
 
 const { gpu } = useGpu();
 const unit = 2 ** -24;
@@ -360,6 +362,21 @@ test('fuseMaps adds and takes the larger, each weighted', async () => {
   expect(plain(await run('max', false))).toEqual(want((i) => Math.max(before[i], half(i))));
 });
 
+test('where the largest is looked for, NaN is it', async () => {
+  const { NaN: nan } = Number;
+  const maps = { shape: [1, 3, 1, 3], data: Float32Array.of(nan, 1, -2, 3, nan, 1, 5, 2, 4) };
+  const { y } = await runKernel(gpu(), maxAbsChannels, { x: maps });
+  expect([...y]).toEqual([nan, nan, 4]);
+  const x = { shape: [3], data: Float32Array.of(nan, 1, 2) };
+  const options = { mode: 'max', first: false, weight: 1 } as const;
+  const before = Float32Array.of(1, nan, 3);
+  const fused = await runKernel(gpu(), fuseMaps, { x }, options, undefined, before);
+  expect([...fused.y]).toEqual([nan, nan, 3]);
+  const ranges = { x: { shape: [1, 2, 2, 2], data: Float32Array.of(1, nan, 5, 6, 1, 4, -5, 6) } };
+  const { range } = await runKernel(gpu(), upsampledRange, ranges, { outputSize: [5, 7] });
+  expect([...range]).toEqual([nan, nan, -5, 6]);
+});
+
 test('oneHot marks the class that its column names', async () => {
   const classes = { shape: [3, 2], data: Uint32Array.of(0, 99, 5, 0, 98, 7) };
   for (const column of [0, 1]) {
@@ -425,6 +442,8 @@ test('principalVector finds the leading eigenvector of each matrix', async () =>
     }),
   };
   const { v } = await runKernel(gpu(), folded(principalVector), { x });
+  const wide = await runKernel(gpu(), withCaps(principalVector, { kind: 'gpu' }), { x });
+  expectClose(wide.v, Array.from(v), () => 2e-6);
   for (let image = 0; image < n; image++) {
     const got = Array.from(v.subarray(image * m, (image + 1) * m));
     const turn = Math.sign(sum(m, (i) => got[i] * unitAt(image * m + i)));

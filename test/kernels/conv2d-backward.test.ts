@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { coreCaps } from '../../src/gpu/caps.js';
+import { type Caps, coreCaps } from '../../src/gpu/caps.js';
 import { conv2d } from '../../src/kernels/conv2d.js';
 import { conv2dBackwardInput } from '../../src/kernels/conv2d-backward-input.js';
 import { conv2dBackwardWeight } from '../../src/kernels/conv2d-backward-weight.js';
@@ -81,6 +81,17 @@ test('the gradients of conv2d refuse what does not fit', () => {
   expect(() =>
     conv2dBackwardWeight.plan({ x: { shape: [1, 3, 6, 6] }, dy }, { filterSize: [2, 3] }),
   ).toThrow('dy is 4 x 4, should be 5 x 4');
+});
+
+test('a GPU sums few filters over many pixels an invocation each, many in tiles', () => {
+  const variant = (x: number[], K: number, caps: Caps = coreCaps) => {
+    const dy = { shape: [x[0], K, x[2], x[3]] };
+    const options = { pad: 1, filterSize: [3, 3] as const };
+    return conv2dBackwardWeight.plan({ x: { shape: x }, dy }, options, { caps }).variant;
+  };
+  expect(variant([8, 3, 224, 224], 64)).toBe('direct');
+  expect(variant([8, 3, 224, 224], 64, { ...coreCaps, kind: 'software' })).toBe('tile');
+  expect(variant([1, 512, 14, 14], 512)).toBe('tile');
 });
 
 // AlexNet's first layer, patches of ViT-B/16, VGG's first, SqueezeNet's first, one in the middle of a network with strides.

@@ -1,20 +1,13 @@
 import { expect, test } from 'vitest';
-import type { Caps } from '../../src/gpu/caps.js';
 import type { AnyKernel } from '../../src/kernels/kernel.js';
 import { allKernels } from '../support/all-kernels.js';
 import { runKernel, testCaps, useGpu } from '../support/gpu.js';
 import { casesOf, inputsOf, variantsOf } from '../support/kernel-cases.js';
+import { withCaps } from '../support/with-caps.js';
 
 // Software adapters run four or eight invocations at once, and their variants make workgroups as wide. Who shares a workgroup changes nothing.
 
 const { gpu } = useGpu();
-
-/** The same kernel planned for a device of so many lanes. */
-const withLanes = (kernel: AnyKernel, lanes: number): AnyKernel => ({
-  ...kernel,
-  plan: (reads, options, settings = {}) =>
-    kernel.plan(reads, options, { ...settings, caps: { ...(settings.caps as Caps), lanes } }),
-});
 
 /** Whether the device can run a shader with so wide workgroups: a quad's members must be neighbours in one subgroup. */
 const canRun = (code: string, lanes: number): boolean =>
@@ -31,7 +24,7 @@ for (const kernel of allKernels) {
       const code = codeOf(kernel, variant);
       if (tried.has(variant) || !/\bLANES\b/.test(code) || !canRun(code, 8)) continue;
       // One case each, with so much to do that four lanes need two workgroups.
-      const { workgroups } = withLanes(kernel, 4).plan(c.reads, c.options, {
+      const { workgroups } = withCaps(kernel, { lanes: 4 }).plan(c.reads, c.options, {
         ...{ caps: testCaps, variant },
       });
       if (workgroups[0] < 2) continue;
@@ -41,7 +34,7 @@ for (const kernel of allKernels) {
         const inputs = inputsOf(c);
         const made = [];
         for (const lanes of [4, 8]) {
-          const by = withLanes(kernel, lanes);
+          const by = withCaps(kernel, { lanes });
           const plan = by.plan(inputs, c.options, { caps: testCaps, variant });
           expect(plan.constants.LANES).toBe(lanes);
           made.push(await runKernel(gpu(), by, inputs, c.options, variant));

@@ -10,8 +10,8 @@ export const shader = (rounds: number) => `
   @compute @workgroup_size(GX) fn main(@builtin(global_invocation_id) id: vec3u) {
     if (id.x >= SIZE) { return; }
     var wasted = 0.0;
-    for (var i = 0u; i < ${rounds}u; i++) { wasted = sin(wasted + x[(id.x + i) % SIZE]); }
-    y[id.x] = x[id.x] + 1.0 + min(0.0, wasted + 2.0);
+    for (var i = 0u; i < ${rounds}u; i++) { wasted = sin(wasted + f32(x[(id.x + i) % SIZE])); }
+    y[id.x] = elem(f32(x[id.x]) + 1.0 + min(0.0, wasted + 2.0));
   }`;
 
 /** Workgroups of {@link shader}. */
