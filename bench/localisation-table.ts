@@ -66,7 +66,7 @@ export function markdown(
     'In %. *Energy*: share of the map’s sum that lies on the animal asked for, mean over maps; an even map has ' +
       `${percent(even.one)} with one animal in the picture and ${percent(even.two)} with two. *Of both*: of the energy on either animal, the share on the ` +
       'right one; an even map has about 50. *Points*: maps whose highest pixel lies on the right animal. A blank map counts as 0 in each, and so does one ' +
-      'that a method refuses because the network takes the picture for another class. ' +
+      'that a method refuses because the network takes the picture for another class. –: the method is not for this network. ' +
       `*Pictures*: with one animal, and with two, each explained for both. *ms*: a map, in batches, on ${timedOn || 'no adapter'}.`,
   ];
   for (const network of networks) {

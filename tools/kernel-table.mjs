@@ -94,7 +94,7 @@ function firstSentence(node) {
   const [comment] = ts.getJSDocCommentsAndTags(node);
   const text = ts.getTextOfJSDocComment(comment?.comment) ?? '';
   return text
-    .split(/(?<=[^.\s]\.)\s/)[0] // not at the two dots of `k0 .. k1`
+    .split(/(?<=[^.\s]\.)(?<![\s(][A-Z]\.)\s/)[0] // not at the two dots of `k0 .. k1`, nor behind an initial
     .replace(/\{@link (\w+)\}/g, '`$1`')
     .replace(/\s+/g, ' ')
     .trim();

@@ -11,7 +11,7 @@ const templates = new URL('templates/', import.meta.url);
 /** Folders of shaders/. */
 const families = [
   ...['conv', 'matmul', 'pool', 'attention', 'norm', 'activation', 'reduce', 'image', 'cam'],
-  ...['mask', 'fft', 'rank'],
+  ...['mask', 'fft', 'rank', 'segment', 'winograd'],
 ];
 
 const kebab = {

@@ -20,6 +20,7 @@ const { status } = spawnSync(
     'test/golden',
     'test/net/real.test.ts',
     'test/cam/real.test.ts',
+    'test/cam/transformer-real.test.ts',
     ...process.argv.slice(2),
   ],
   { stdio: 'inherit', env: { ...process.env, GOLDEN_ALL: '1', GOLDEN_REPORT: report } },

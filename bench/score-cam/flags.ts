@@ -3,7 +3,7 @@ import type { ScoreCamSettings } from './profile.js';
 
 export const usageText = `Profiles how fast Score-CAM asks a network, by batch size. See bench/README.md.
 
-  --network NAMES  by commas (default toy_vgg; toy_vgg and toy_alexnet have trained weights, others seeded ones)
+  --network NAMES  by commas (default toy_vgg; the toy networks have trained weights, others seeded ones)
   --batches LIST   masked copies in one pass, by commas (default 1,4,16,64)
   --masks N        at most so many masks, of the layer's first channels (default 64)
   --rounds N       rounds of measuring (default 3)

@@ -30,6 +30,11 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u, 
   let length = largest * scale - least * scale;
   let isFinite = (bitcast<u32>(v) & 0x7f800000u) != 0x7f800000u;
   var result = select(0.0, 0.5, SIGNED == 1u);
-  if (isFinite && length > 0.0) { result = clamp((v * scale - least * scale) / length, 0.0, 1.0); }
+  if (isFinite && length > 0.0) {
+    let above = (v * scale - least * scale) / length;
+    // Some drivers make (v - least) * scale of the difference, which overflows here.
+    let about = 0.5 + 0.5 * (v * scale / (size * scale));
+    result = clamp(select(above, about, SIGNED == 1u && size > 0x1p126f), 0.0, 1.0);
+  }
   y[i] = elem(result);
 }

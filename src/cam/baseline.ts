@@ -2,7 +2,7 @@ import type { Value } from '../gpu/value.js';
 import { fuseMaps } from '../kernels/fuse-maps.js';
 import { sumRows } from '../kernels/sum-rows.js';
 import { blurred } from './group-saliency.js';
-import { type OptionValues, type Scene, zeros } from './method.js';
+import type { OptionValues, Scene } from './method.js';
 
 /** Options of methods that hold the image against a baseline I'. */
 export const baselineOptions = {
@@ -26,16 +26,19 @@ export function baselineOf(scene: Scene, options: OptionValues): Value | undefin
   return scene.recorder.constant(data, [N, C, H, W]);
 }
 
-/** Puts the sum of the attributions less y(I) - y(I') beside the map: `convergenceDelta`, as captum has it. */
-export function reportDelta(scene: Scene, raw: Value, base: Value | undefined): void {
+/**
+ * Puts the sum of the attributions less y(I) - y(I') beside the map: `convergenceDelta`, as captum has it.
+ *
+ * @param atBaseline y(I') [N]
+ */
+export function reportDelta(scene: Scene, raw: Value, atBaseline: Value): void {
   const { recorder, input, trace } = scene;
   const { k } = recorder;
   const [N] = input.shape;
-  const start = scene.on(base ?? zeros(recorder, input.shape), 1);
   const sum = k(sumRows, { x: raw.reshape([N, raw.size / N]) });
   const delta = k(fuseMaps, { x: sum }, { mode: 'sum', first: true });
   const further = { mode: 'sum', first: false } as const;
   k(fuseMaps, { x: scene.seed(trace).score }, { ...further, weight: -1 }, { into: delta });
-  k(fuseMaps, { x: start.seed(start.trace).score }, further, { into: delta });
+  k(fuseMaps, { x: atBaseline }, further, { into: delta });
   scene.report('convergenceDelta', delta);
 }

@@ -43,7 +43,7 @@ export const deepLiftMethod: Method = {
     const minus = recorder.constant(Float32Array.of(-1, 0, 0, 0, 0));
     const change = base ? k(add, { a: x, b: k(mixParts, { x: base, c: minus }) }) : x;
     const raw = k(multiply, { a: m, b: change });
-    reportDelta(scene, raw, base);
+    reportDelta(scene, raw, scene.seed(reference).score);
     return raw;
   },
 };

@@ -39,7 +39,8 @@ export interface ExplainOptions {
 
 /**
  * Explains a network's output for a batch of inputs: forward, backward, the method's weighting, enlarging and stretching to 0..1, all in
- * one command buffer, or for methods of many passes a few. Nothing is read back, but for methods that may find they cannot answer.
+ * one command buffer, or for methods of many passes a few. Nothing is read back, but for a few counts: of
+ * channels that are alive, and from methods that may find they cannot answer.
  *
  * To explain several classes of one photo give it as often, with a class for each: methods whose masks do not depend on the class
  * (Score-CAM, RISE, LIME, ...) then ask the network once for all of them.

@@ -5,7 +5,7 @@ import { backToInput } from './backprop.js';
 import { baselineOf, baselineOptions, reportDelta } from './baseline.js';
 import { batchesOf, copiesWithin } from './budget.js';
 import { batchOption } from './masked-scores.js';
-import type { Method } from './method.js';
+import { type Method, zeros } from './method.js';
 
 /** Points of the path that are looked at in one pass, for one image: more would not be faster. */
 const mostPoints = 16;
@@ -55,7 +55,8 @@ export const integratedGradients: Method = {
       raw = k(pathSum, { g, w, x, base }, { first: begin === 0 }, { into: raw });
     }
     recorder.cut();
-    reportDelta(scene, raw!, base);
+    const start = scene.on(base ?? zeros(recorder, x.shape), 1);
+    reportDelta(scene, raw!, start.seed(start.trace).score);
     return raw!;
   },
 };

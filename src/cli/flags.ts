@@ -92,7 +92,7 @@ export const imagePathOption = () =>
 export const layerOption = () =>
   new Option(
     '--layer-name <name>',
-    "layer, or several by commas for layer-cam (default: the network's last convolution)",
+    "layer, or several by commas where a method takes them (default: the network's own, which `layers` marks)",
   ).argParser(list);
 
 /** @param fallback without it the colours are chosen by what is drawn: `byDefault` says which */
