@@ -1,7 +1,8 @@
 import type { BarSeriesOption, EChartsOption } from 'echarts';
 import { figure } from '../report.js';
 import { type PeerName, peerTitles } from './peer.js';
-import { type PeersFile, ratioTo } from './report.js';
+import type { PeersFile } from './report.js';
+import { ratioTo } from './runs.js';
 
 /** Pixels. */
 const width = 960;

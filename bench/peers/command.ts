@@ -5,9 +5,11 @@ import { ownVersion, progressOn } from '../runtime.js';
 import { between } from '../section.js';
 import { peerCases, selectCases } from './cases.js';
 import { chart } from './chart.js';
-import { parseFlags, usageText } from './flags.js';
+import { type PeersFlags, parseFlags, usageText } from './flags.js';
 import type { PeerName } from './peer.js';
 import { markdown, type PeersFile, summary } from './report.js';
+import type { CaseResult } from './rounds.js';
+import { pooled } from './runs.js';
 
 /** `npm run bench:peers`: flags in, report on stdout, progress on stderr, files out. @returns the exit code. */
 export const main = (
@@ -40,10 +42,9 @@ async function run(
     print('* not on a software adapter unless asked for');
     return 0;
   }
-  const at = (name: string) => join(flags.out ?? join(root, 'bench', 'results'), name);
-  const page = join(root, 'docs', 'performance.md');
-  if (flags.write) between(readFileSync(page, 'utf8'), '', page, 'peers');
-  const older = flags.add ? readOlder(at('peers.json')) : undefined;
+  const places = placesOf(root, flags);
+  if (flags.write) between(readFileSync(places.page, 'utf8'), '', places.page, 'peers');
+  const older = flags.add ? readOlder(places.json) : undefined;
 
   if (flags.chrome !== undefined) {
     if (!existsSync(flags.chrome)) {
@@ -67,10 +68,12 @@ async function run(
     throw new RangeError(`--add: the earlier results are of ${older.adapter}, this is ${adapter}`);
   }
   const isGpu = kind === 'gpu';
-  const { rounds = isGpu ? 3 : 2, maps = isGpu ? most : few } = flags;
+  const { rounds = isGpu ? 3 : 2, maps = isGpu ? most : few, runs } = flags;
   const all = peerCases(maps);
   const cases = selectCases(all, flags.cases, kind);
-  host.say(`${adapter} (${kind}), Chrome ${chrome}: ${cases.length} of ${all.length} cases`);
+  host.say(
+    `${adapter} (${kind}), Chrome ${chrome}: ${cases.length} of ${all.length} cases${runs > 1 ? `, ${runs} runs` : ''}`,
+  );
 
   const file = (results: PeersFile['cases'], versions: Record<string, string>): PeersFile => {
     const merged = all.flatMap(({ id, about }) => {
@@ -82,22 +85,29 @@ async function run(
     return {
       ...{ runtime: `chrome ${chrome}`, date: new Date().toISOString(), adapter, kind },
       versions: { 'webgpu-cam': settings.version, ...older?.versions, ...versions },
-      settings: { peers: flags.peers, rounds, maps, limitS: flags.limitS },
+      settings: { peers: flags.peers, rounds, runs, maps, limitS: flags.limitS },
       cases: merged,
       notRun: all
         .filter(({ id }) => !merged.some((c) => c.id === id))
         .map(({ id, about }) => ({ id, about })),
     };
   };
-  const results: PeersFile['cases'][number][] = [];
+  const found = new Map<string, CaseResult[]>();
+  const results = () =>
+    cases.flatMap(({ id, maps }): PeersFile['cases'] => {
+      const own = found.get(id);
+      return own ? [{ ...pooled(own), ...(maps && { maps }) }] : [];
+    });
   const versions: Record<string, string> = { platform: `${process.platform} ${process.arch}` };
-  for (const [i, c] of cases.entries()) {
+  // All cases before the next run, so that a quarter of an hour that the machine is busy does not spoil all runs of a case.
+  const turns = Array.from({ length: runs }, () => cases).flat();
+  for (const [i, c] of turns.entries()) {
     const skipped = new Map<PeerName, string>();
     for (const peer of flags.peers) {
-      const reason = tooLong(c, peer, results, flags.limitS);
+      const reason = tooLong(c, peer, results(), flags.limitS);
       if (reason !== undefined) skipped.set(peer, reason);
     }
-    const prefix = `${i + 1}/${cases.length} `;
+    const prefix = `${i + 1}/${turns.length} `;
     const own = {
       ...settings,
       rounds,
@@ -108,23 +118,37 @@ async function run(
     if (answer.adapters.length > 1) {
       throw new Error(`peers were given several adapters: ${answer.adapters.join('; ')}`);
     }
-    results.push({ ...answer.result, ...(c.maps && { maps: c.maps }) });
+    found.set(c.id, [...(found.get(c.id) ?? []), answer.result]);
     Object.assign(versions, answer.versions);
     for (const line of summary(answer.result)) host.say(line);
     // A run that is broken off leaves what it has.
-    await replaceFile(at('peers.json'), `${JSON.stringify(file(results, versions), null, 2)}\n`);
+    await replaceFile(places.json, jsonOf(file(results(), versions)));
   }
-  const done = file(results, versions);
+  // As read back, so that the tables are those of the JSON.
+  const done = JSON.parse(jsonOf(file(results(), versions))) as PeersFile;
   const text = markdown(done);
-  await replaceFile(at('peers.md'), `${text}\n`);
-  await replaceFile(at('peers.svg'), await chart(done));
-  for (const name of ['peers.json', 'peers.md', 'peers.svg']) print(`written: ${at(name)}`);
-  if (flags.write) {
-    await replaceFile(page, between(readFileSync(page, 'utf8'), text, page, 'peers'));
-    print(`written: ${page}`);
-  }
+  const report = flags.write
+    ? between(readFileSync(places.page, 'utf8'), text, places.page, 'peers')
+    : `${text}\n`;
+  await replaceFile(places.page, report);
+  await replaceFile(places.chart, await chart(done));
+  for (const place of Object.values(places)) print(`written: ${place}`);
   return 0;
 }
+
+/** Where a report goes: into the docs, or all into one folder. */
+function placesOf(root: string, { write, out }: PeersFlags) {
+  const folder = write ? join(root, 'docs') : (out ?? join(root, 'bench', 'results'));
+  return {
+    json: join(folder, 'peers.json'),
+    page: join(folder, write ? 'performance.md' : 'peers.md'),
+    chart: join(folder, ...(write ? ['images'] : []), 'peers.svg'),
+  };
+}
+
+/** With four digits, which are more than was measured and half the file. */
+const jsonOf = (file: PeersFile): string =>
+  `${JSON.stringify(file, (_, value) => (typeof value === 'number' && !Number.isInteger(value) ? Number(value.toPrecision(4)) : value), 1)}\n`;
 
 function readOlder(path: string): PeersFile | undefined {
   if (!existsSync(path)) return undefined;

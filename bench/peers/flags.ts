@@ -7,13 +7,14 @@ export const usageText = `Measures this library beside onnxruntime-web and Tenso
                    (default: all on a GPU, on a software adapter what takes about 15 minutes)
   --peers LIST     by commas, of ${peerNames.join(', ')} (default all)
   --rounds N       rounds of measuring (default 3; 2 on a software adapter)
+  --runs N         times that all cases are measured, each time in fresh browsers (default 1)
   --limit-s N      seconds that a peer may take for a case (default 60)
   --maps N         maps of Score-CAM, 1 to 256 (default 256; 4 on a software adapter)
   --chrome PATH    the Chrome to use (default CHROME_PATH, else one that is found)
   --gpu            use the machine's GPU, not the software adapter (as CHROME_ADAPTER=gpu)
   --out FOLDER     where to write peers.json, peers.md and peers.svg (default bench/results)
   --add            keep the cases of an earlier peers.json there that are not measured now
-  --write          put the table into docs/performance.md
+  --write          put the table into docs/performance.md, peers.json and the chart beside it
   --list           print the cases and stop
   --help           this text`;
 
@@ -21,6 +22,7 @@ export interface PeersFlags {
   readonly cases?: readonly string[];
   readonly peers: readonly PeerName[];
   readonly rounds?: number;
+  readonly runs: number;
   readonly limitS: number;
   readonly maps?: number;
   readonly chrome?: string;
@@ -41,19 +43,27 @@ export function parseFlags(args: readonly string[]): PeersFlags {
     ({ values } = parseArgs({
       args: [...args],
       options: {
-        ...{ cases: text, peers: text, rounds: text, 'limit-s': text, maps: text },
+        ...{ cases: text, peers: text, rounds: text, runs: text, 'limit-s': text, maps: text },
         ...{ chrome: text, out: text, gpu: yes, add: yes, write: yes, list: yes, help: yes },
       },
     }));
   } catch (error) {
     throw new RangeError(`${(error as Error).message.split('\n')[0]}`);
   }
-  const { cases, peers, rounds, maps, chrome, out } = values as Partial<Record<string, string>>;
+  const { cases, peers, rounds, runs, maps, chrome, out } = values as Partial<
+    Record<string, string>
+  >;
+  if (out !== undefined && values.write === true) {
+    throw new RangeError(
+      '--out and --write: the one says where the report goes, the other that it goes into docs; give one',
+    );
+  }
   const limit = values['limit-s'] as string | undefined;
   return {
     ...(cases !== undefined && { cases: namesOf('cases', cases) }),
     peers: peers === undefined ? peerNames : peersOf(namesOf('peers', peers)),
     ...(rounds !== undefined && { rounds: count('rounds', rounds) }),
+    runs: runs === undefined ? 1 : count('runs', runs),
     limitS: limit === undefined ? 60 : count('limit-s', limit),
     ...(maps !== undefined && { maps: count('maps', maps, 256) }),
     ...(chrome !== undefined && { chrome }),

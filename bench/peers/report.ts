@@ -2,7 +2,8 @@ import { figure, percent } from '../report.js';
 import { median } from '../stats.js';
 import { groups } from './cases.js';
 import { type PeerName, peerTitles } from './peer.js';
-import { agreement, type CaseResult, type PeerResult } from './rounds.js';
+import { agreement, type PeerResult } from './rounds.js';
+import { type PooledCase, peerOf, ratioToBest } from './runs.js';
 
 /** A run with what it ran on: the JSON file. */
 export interface PeersFile {
@@ -17,43 +18,20 @@ export interface PeersFile {
   readonly settings: {
     readonly peers: readonly PeerName[];
     readonly rounds: number;
+    readonly runs: number;
     readonly maps: number;
     readonly limitS: number;
   };
-  readonly cases: readonly (CaseResult & { readonly maps?: number })[];
+  readonly cases: readonly (PooledCase & { readonly maps?: number })[];
   /** Cases that there is nothing of. */
   readonly notRun: readonly { readonly id: string; readonly about: string }[];
 }
 
-/** Peers that compute on the same adapter as we do. */
-const onAdapter: readonly PeerName[] = ['tfjs-webgpu', 'ort-webgpu', 'ort-plain'];
-
 /** Columns; the runtime's plain attention is in the column of its WebGPU. */
 const columns: readonly PeerName[] = ['ours', 'tfjs-webgpu', 'ort-webgpu', 'ort-wasm'];
 
-const of = ({ peers }: CaseResult, name: PeerName): PeerResult | undefined =>
-  peers.find(({ peer }) => peer === name);
-
-/** How many times as long as ours a peer takes: warm by warm, or where one has its first run only, first by first. */
-export function ratioTo(c: CaseResult, name: PeerName): number | undefined {
-  const [own, peer] = [of(c, 'ours'), of(c, name)];
-  if (!own || !peer || own.isWrong) return undefined;
-  if (own.medianMs !== undefined && peer.medianMs !== undefined)
-    return peer.medianMs / own.medianMs;
-  if (own.coldMs !== undefined && peer.coldMs !== undefined) return peer.coldMs / own.coldMs;
-  return undefined;
-}
-
-/** The same of the best of the peers on our adapter whose result is right. */
-export function ratioToBest(c: CaseResult): number | undefined {
-  const ratios = onAdapter.flatMap((name) =>
-    of(c, name)?.isWrong ? [] : (ratioTo(c, name) ?? []),
-  );
-  return ratios.length > 0 ? Math.min(...ratios) : undefined;
-}
-
 /** A case in a few words, for whoever waits. */
-export function summary(c: CaseResult): string[] {
+export function summary(c: PooledCase): string[] {
   const parts = c.peers.flatMap((p) => {
     if (p.state === 'none') return isBeside(p) ? [] : `${p.peer} ${p.reason}`;
     const error = p.error === undefined ? '' : `, error ${p.error.toExponential(1)}`;
@@ -106,7 +84,16 @@ function roundsOf({ cases }: PeersFile): string {
   const counts = cases.flatMap((c) => c.peers.flatMap((p) => p.warmMs?.length ?? []));
   if (counts.length === 0) return 'First runs';
   const [least, most] = [Math.min(...counts), Math.max(...counts)];
-  return `Medians of ${least === most ? least : `${least} to ${most}`} warm rounds`;
+  const runs = Math.max(...cases.map(({ ratios }) => ratios?.length ?? 1));
+  const rounds = `Medians of ${least === most ? least : `${least} to ${most}`} warm rounds`;
+  // Of a case with several runs the bench takes all rounds together, and the median of the ratios.
+  return runs < 2 ? rounds : `${rounds} in up to ${runs} runs (in brackets the ratios of the runs)`;
+}
+
+/** From which run's ratio to which, where there are several. */
+function rangeOf({ ratios = [] }: PooledCase): string {
+  if (ratios.length < 2) return '';
+  return ` (${figure(Math.min(...ratios))} to ${figure(Math.max(...ratios))})`;
 }
 
 const factor = (ratio: number): string => `${figure(ratio)} x`;
@@ -118,7 +105,7 @@ function table(head: readonly string[], rows: readonly (readonly string[])[]): s
   return [line(head), line(rule), ...rows.map(line)];
 }
 
-function times(cases: readonly CaseResult[]): string[] {
+function times(cases: readonly PooledCase[]): string[] {
   const head = [
     'case',
     ...columns.map((name) => peerTitles[name]),
@@ -127,12 +114,12 @@ function times(cases: readonly CaseResult[]): string[] {
     'of FMA ceiling',
   ];
   const rows = cases.map((c) => {
-    const own = of(c, 'ours');
+    const own = peerOf(c, 'ours');
     const best = ratioToBest(c);
     return [
       `${c.about} (\`${c.id}\`)`,
       ...columns.map((name) => timeCell(c, name)),
-      best === undefined ? dash : `**${figure(best)}**`,
+      best === undefined ? dash : `**${figure(best)}**${rangeOf(c)}`,
       own?.gflops === undefined ? dash : figure(own.gflops),
       own?.fmaShare === undefined ? dash : percent(own.fmaShare).replace('%', ' %'),
     ];
@@ -140,14 +127,14 @@ function times(cases: readonly CaseResult[]): string[] {
   return table(head, rows);
 }
 
-function timeCell(c: CaseResult, name: PeerName): string {
+function timeCell(c: PooledCase, name: PeerName): string {
   const cell = (p: PeerResult | undefined): string => {
     if (!p || p.state === 'none') return dash;
     const time = p.medianMs === undefined ? `${figure(p.coldMs!)} (1 run)` : figure(p.medianMs);
     return p.isWrong ? `**wrong** (${time})` : time;
   };
-  const text = cell(of(c, name));
-  const plain = of(c, 'ort-plain');
+  const text = cell(peerOf(c, name));
+  const plain = peerOf(c, 'ort-plain');
   if (name !== 'ort-webgpu' || !plain || plain.state === 'none') return text;
   return `${text}; plain attention ${cell(plain)}`;
 }
@@ -156,12 +143,12 @@ function timeCell(c: CaseResult, name: PeerName): string {
 function counted({ cases }: PeersFile): string[] {
   const three = columns.slice(0, 3);
   const cells = (
-    c: CaseResult,
+    c: PooledCase,
     names: readonly PeerName[],
     tell: (p: PeerResult) => string | undefined,
   ) =>
     names
-      .map((name) => of(c, name))
+      .map((name) => peerOf(c, name))
       .map((p) => (p && p.state !== 'none' && tell(p)) || dash)
       .join(' / ');
   const mib = (bytes: number) => figure(bytes / 2 ** 20);

@@ -2,8 +2,6 @@ import * as tf from '@tensorflow/tfjs-core';
 import '@tensorflow/tfjs-backend-cpu';
 import { describe, expect, test } from 'vitest';
 import { groups, type PeerCase, peerCases, selectCases } from '../../bench/peers/cases.js';
-import { chart } from '../../bench/peers/chart.js';
-import { tooLong, withSkipped } from '../../bench/peers/chrome.js';
 import { Counting } from '../../bench/peers/counting.js';
 import { parseFlags } from '../../bench/peers/flags.js';
 import { materialOf } from '../../bench/peers/material.js';
@@ -11,11 +9,9 @@ import { modelProto, OnnxModel, weightsFile } from '../../bench/peers/onnx.js';
 import { onnxOf } from '../../bench/peers/onnx-graph.js';
 import { type Ort, ort } from '../../bench/peers/ort.js';
 import { ours } from '../../bench/peers/ours.js';
-import { type Peer, type PeerName, peerNames } from '../../bench/peers/peer.js';
-import { markdown, type PeersFile, ratioTo, ratioToBest } from '../../bench/peers/report.js';
-import { type CaseResult, measureCase, type PeerResult } from '../../bench/peers/rounds.js';
+import { type Peer, peerNames } from '../../bench/peers/peer.js';
+import { measureCase } from '../../bench/peers/rounds.js';
 import { tfjs } from '../../bench/peers/tfjs.js';
-import { between } from '../../bench/section.js';
 import { type Architecture, imagenetPreprocessing } from '../../src/net/architecture.js';
 import { Graph, type Module } from '../../src/net/graph.js';
 import {
@@ -72,6 +68,7 @@ describe('flags', () => {
       parseFlags('--cases layers,vgg16-* --limit-s 9 --peers tfjs-webgpu,ours'.split(' ')),
     ).toEqual({
       ...{ cases: ['layers', 'vgg16-*'], limitS: 9, peers: ['ours', 'tfjs-webgpu'] },
+      runs: 1,
       ...{ gpu: false, add: false, write: false, list: false, help: false },
     });
     expect(parseFlags([]).peers).toEqual(peerNames);
@@ -83,6 +80,8 @@ describe('flags', () => {
     ['--maps 257', '--maps is 257, should be a whole number from 1 to 256'],
     ['--peers tensorflow', '--peers tensorflow: should be of ours, ort-wasm'],
     ['--cases a,,b', '--cases a,,b: a name lacks'],
+    ['--runs none', '--runs is none, should be a whole number of at least 1'],
+    ['--write --out here', '--out and --write: the one says where the report goes'],
     ['--fast', "Unknown option '--fast'"],
   ]) {
     test(`${args} is refused in one line`, () => {
@@ -352,112 +351,4 @@ test('what programs ask of WebGPU is counted, by owner', () => {
     copiedBytes: 112,
   });
   expect(counting.take().dispatches).toBe(0);
-});
-
-const measured = (
-  peer: PeerName,
-  medianMs: number,
-  more: Partial<PeerResult> = {},
-): PeerResult => ({
-  ...{ peer, state: 'measured', medianMs, coldMs: 3 * medianMs, warmMs: [medianMs], error: 1e-6 },
-  ...{ repeats: 1, peakBytes: 2 ** 20, isWrong: false },
-  counts: { dispatches: 3, submissions: 1, uploadedBytes: 2 ** 20, copiedBytes: 2 ** 20 },
-  ...more,
-});
-
-const result = (id: string, peers: PeerResult[], flops?: number): CaseResult => ({
-  ...{ id, group: 'layers', about: `about ${id}`, peers, ...(flops && { flops }) },
-});
-
-describe('the report', () => {
-  const cases = [
-    result('a', [
-      measured('ours', 10, { gflops: 2, fmaShare: 0.25 }),
-      measured('tfjs-webgpu', 40),
-      measured('ort-webgpu', 20, { error: 0.7, isWrong: true }),
-      measured('ort-plain', 90),
-      measured('ort-wasm', 1, { isReference: true }),
-    ]),
-    result('b', [
-      measured('ours', 10),
-      { peer: 'tfjs-webgpu', state: 'once', coldMs: 60, reason: 'the first run took 60 s of 9' },
-      { peer: 'ort-webgpu', state: 'none', reason: 'failed: no memory' },
-      { peer: 'ort-plain', state: 'none', reason: 'it has no attention' },
-      measured('ort-wasm', 1),
-    ]),
-  ];
-  const file: PeersFile = {
-    ...{
-      runtime: 'chrome 1',
-      date: '2030-01-02T03:04:05Z',
-      adapter: 'an adapter',
-      kind: 'software',
-    },
-    versions: { 'webgpu-cam': '1.2.3', 'ort-wasm': '4.5.6', 'tfjs-webgpu': '7.8.9', platform: 'p' },
-    settings: { peers: peerNames, rounds: 2, maps: 4, limitS: 9 },
-    cases,
-    notRun: [{ id: 'c', about: 'about c' }],
-  };
-
-  test('compares with the better peer whose result is right', () => {
-    expect(ratioTo(cases[0], 'ort-webgpu')).toBe(2);
-    expect(ratioToBest(cases[0])).toBe(4);
-    // First run by first run.
-    expect(ratioToBest(cases[1])).toBe(2);
-    expect(ratioToBest(result('d', [measured('ours', 1)]))).toBeUndefined();
-    const wrong = [measured('ours', 1, { isWrong: true }), measured('tfjs-webgpu', 9)];
-    expect(ratioToBest(result('e', wrong))).toBeUndefined();
-  });
-
-  test('shows what is wrong, and what is not measured', () => {
-    const text = markdown(file);
-    expect(text).toContain('Adapter: **an adapter** (a software adapter: no GPU)');
-    expect(text).toContain('onnxruntime-web 4.5.6, TensorFlow.js 7.8.9');
-    expect(text).toContain(
-      '| about a (`a`) | 10.0 | 40.0 | **wrong** (20.0); plain attention 90.0 | 1.00 | **4.00** | 2.00 | 25 % |',
-    );
-    expect(text).toContain('| about b (`b`) | 10.0 | 60.0 (1 run) | – | 1.00 | **2.00** | – | – |');
-    expect(text).toContain('| `a` | 3 / 3 / 3 | 1.00 / 1.00 / 1.00 | 2048 / 2048 / 2048 |');
-    expect(text).toContain('1e-6 / 1e-6 / 7e-1 / ref');
-    const [, missing] = text.split('### Not measured in this run');
-    expect(missing.trim().split('\n')).toEqual([
-      '- `b`, TensorFlow.js WebGPU: one run only: the first run took 60 s of 9',
-      '- `b`, ORT Web WebGPU: failed: no memory',
-      '- not run here at all: `c` (`--cases` names them)',
-    ]);
-  });
-
-  test('goes between markers of its own, and has a chart', async () => {
-    const page = '<!-- peers:begin -->\nold\n<!-- peers:end -->\n';
-    expect(between(page, 'new', 'p', 'peers')).toBe(page.replace('old', '\nnew\n'));
-    expect(() => between(page, 'new', 'p.md', 'localisation')).toThrow(/^p.md should hold/);
-    const svg = await chart(file);
-    expect(svg).toMatch(/^<svg/);
-    expect(svg).toContain('TensorFlow.js WebGPU');
-  });
-});
-
-describe('peers that take too long', () => {
-  const before = [result('a', [measured('ort-webgpu', 1000)], 2e8)];
-  const huge = small('huge', [1], { flops: 30e9 });
-
-  test('are not started', () => {
-    expect(tooLong(huge, 'ort-webgpu', before, 60)).toBe(
-      'about 150 s at the 0.20 GFLOP/s it does at best, the limit is 60 s',
-    );
-    expect(tooLong(huge, 'ort-webgpu', before, 75)).toBeUndefined();
-    expect(tooLong(huge, 'tfjs-webgpu', before, 60)).toBeUndefined();
-    expect(tooLong({ ...huge, flops: undefined } as PeerCase, 'ort-webgpu', before, 1)).toBe(
-      undefined,
-    );
-  });
-
-  test('are listed with the reason, in the order of the others', () => {
-    const reasons = new Map<PeerName, string>([['tfjs-webgpu', 'nothing after 240 s']]);
-    const { peers } = withSkipped(before[0], ['tfjs-webgpu', 'ort-webgpu'], reasons);
-    expect(peers.map(({ peer, reason }) => [peer, reason])).toEqual([
-      ['tfjs-webgpu', 'nothing after 240 s'],
-      ['ort-webgpu', undefined],
-    ]);
-  });
 });
