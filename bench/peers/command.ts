@@ -103,8 +103,9 @@ async function run(
   const turns = Array.from({ length: runs }, () => cases).flat();
   for (const [i, c] of turns.entries()) {
     const skipped = new Map<PeerName, string>();
+    const before = results();
     for (const peer of flags.peers) {
-      const reason = tooLong(c, peer, results(), flags.limitS);
+      const reason = tooLong(c, peer, before, flags.limitS);
       if (reason !== undefined) skipped.set(peer, reason);
     }
     const prefix = `${i + 1}/${turns.length} `;

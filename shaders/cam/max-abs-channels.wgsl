@@ -2,7 +2,7 @@
 //
 //   x [N, C, H, W]   ->   y [N, H, W]
 //
-// One invocation a pixel. NaN is the largest: min() and max() may lose it.
+// One invocation a pixel. NaN is the largest: max() may lose it.
 
 alias elem = f32;
 

@@ -18,7 +18,7 @@ override GX = 64u;
 fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u, @builtin(local_invocation_index) lane: u32) {
   let i = (wid.y * nwg.x + wid.x) * GX + lane;
   if (i >= N * S) { return; }
-  // From 15 on it is 1; some drivers make it of exponentials, which overflow.
   let largest = f32(range[i / S * 4u + 1u]);
+  // From 15 on tanh is 1; some drivers make it of exponentials, which overflow.
   if (largest > 0.0) { y[i] = elem(tanh(min(GAMMA * max(f32(x[i]), 0.0) / largest, 15.0))); } else { y[i] = elem(0.0); }
 }
