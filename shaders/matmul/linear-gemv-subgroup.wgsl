@@ -5,7 +5,7 @@
 //   y[n, K0 + k] = act(b[k] + sum over c of w[k, c] x[n, c]) + r[n, K0 + k]
 //
 // Bound by reading w, as linear (gemv): one workgroup a row of w, which it reads once, in coalesced vec4s (C divides by 4). GX partial sums for
-// each n; a subgroup adds its own in registers, which leaves one barrier where the tree has seven. Nothing is assumed of the size of
+// each n; a subgroup adds its own in registers, which leaves two barriers where the tree has seven. Nothing is assumed of the size of
 // subgroups, of which invocations they hold, nor that they are full: a subgroup's sum lies at the least index of its invocations, zeros at the others, and
 // each subgroup adds all of these by the rank of its invocations. The order of summation is the device's for a given size of subgroups, and fixed.
 
@@ -46,9 +46,9 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u, 
     if (N > 7u) { s7 += dot(v, vec4f(x[7u * size + c])); }
   }
 
+  workgroupBarrier();  // brings together who left the loop at different turns
+
   let is_least = subgroupMin(lane) == lane;
-  let rank = subgroupExclusiveAdd(1u);
-  let count = subgroupAdd(1u);
   keep(0u, lane, is_least, s0);
   if (N > 1u) { keep(1u, lane, is_least, s1); }
   if (N > 2u) { keep(2u, lane, is_least, s2); }
@@ -59,6 +59,8 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u, 
   if (N > 7u) { keep(7u, lane, is_least, s7); }
   workgroupBarrier();
 
+  let rank = subgroupExclusiveAdd(1u);
+  let count = subgroupAdd(1u);
   for (var n = 0u; n < N; n++) {
     var sum = 0.0;
     for (var i = rank; i < GX; i += count) { sum += partial[n * GX + i]; }

@@ -10,7 +10,7 @@ import type { Value, ValueRoot } from './value.js';
 export interface RunOptions {
   /** Stops a sliced recording between two submissions; the run then rejects with the signal's reason and leaves nothing behind. */
   readonly signal?: AbortSignal | undefined;
-  /** Called after each submission of a sliced recording, with the work done and all there is (see {@link Recorder.cut}). */
+  /** Called when a submission of a sliced recording is done, with the work done and all there is (see {@link Recorder.cut}). */
   readonly onProgress?: ((done: number, total: number) => void) | undefined;
 }
 
@@ -24,8 +24,9 @@ export async function execute(
   { steps, arena, layout, kept }: Schedule,
   outputs: readonly Value[],
   timed: boolean,
-  { signal, onProgress }: RunOptions,
+  options: RunOptions,
 ): Promise<{ tensors: Tensor[]; times?: PassTimes | undefined }> {
+  options.signal?.throwIfAborted();
   await gpu.guard(gpu.pipelines.prepare(steps.map((s) => s.plan)));
   const timer = timed ? PassTimer.on(gpu, steps.length) : undefined;
   const temporary: GPUBuffer[] = [];
@@ -65,8 +66,7 @@ export async function execute(
       };
     });
     const slices = slicesOf(steps);
-    const total = sum(slices.map((s) => s.work));
-    let done = 0;
+    const progress = new Progress(gpu, sum(slices.map((s) => s.work)), options);
     const counts = new Map<ValueRoot, Float32Array | Uint32Array>();
     for (const [n, { first, end, needed }] of slices.entries()) {
       // Where each dispatch is timed, all of them run.
@@ -87,12 +87,9 @@ export async function execute(
           if (n === slices.length - 1) timer?.resolve(encoder);
           gpu.device.queue.submit([encoder.finish()]);
         });
-      if (slices.length === 1) break;
-      if (isNeeded) await gpu.idle();
-      done += slices[n].work;
-      if (slices[n].work > 0) onProgress?.(done, total);
-      signal?.throwIfAborted();
+      if (slices.length > 1) await progress.submitted(slices[n].work, isNeeded);
     }
+    await progress.finished();
     // Destroying is allowed at once: what was submitted still runs on the memory.
     return {
       tensors: outputs.map((value) => {
@@ -111,6 +108,43 @@ export async function execute(
     }
     for (const buffer of temporary) gpu.release(buffer);
     timer?.destroy();
+  }
+}
+
+/**
+ * Follows the submissions of a sliced recording. One is always on its way while the next is encoded, so that the device does not wait for the host; more
+ * would only make an abort slower and progress coarser.
+ */
+class Progress {
+  #done = 0;
+  #ahead: { readonly work: number; readonly isDone: Promise<void> } | undefined;
+
+  constructor(
+    private readonly gpu: Gpu,
+    private readonly total: number,
+    private readonly options: RunOptions,
+  ) {}
+
+  /** After a slice was submitted, or passed over: waits for the one before. */
+  async submitted(work: number, isNeeded: boolean): Promise<void> {
+    const isDone = isNeeded ? this.gpu.idle() : Promise.resolve();
+    isDone.catch(() => {}); // told when it is waited for, unless the run has ended by then
+    const before = this.#ahead;
+    this.#ahead = { work, isDone };
+    await this.#wait(before);
+  }
+
+  /** Waits for the last one. */
+  async finished(): Promise<void> {
+    await this.#wait(this.#ahead);
+  }
+
+  async #wait(slice: { work: number; isDone: Promise<void> } | undefined): Promise<void> {
+    if (!slice) return;
+    await slice.isDone;
+    this.#done += slice.work;
+    if (slice.work > 0) this.options.onProgress?.(this.#done, this.total);
+    this.options.signal?.throwIfAborted();
   }
 }
 

@@ -35,8 +35,18 @@ const shortMs = 100;
 /** The first run may include compiling: it ends a trial only when it is slower still, and long. */
 const hopelessWarmUp = { times: 20, ms: 1000 };
 
+/** What the winner must take of the automatic choice's time: without a clear gain nothing changes. */
+const clearly = 0.95;
+
+export interface Race {
+  /** Milliseconds that each candidate takes, by name; those that the device refuses are missing. */
+  readonly times: ReadonlyMap<string, number>;
+  /** The one to take; undefined if the device refuses the automatic choice. */
+  readonly winner: string | undefined;
+}
+
 /**
- * Milliseconds that each candidate takes, by name; those that the device refuses are missing.
+ * Times candidates in turns, and leaves out by and by those that are far behind.
  *
  * @param candidates the one taken without timing first
  * @throws DeviceError if the device is lost; the signal's reason if it is aborted.
@@ -46,7 +56,7 @@ export async function race(
   candidates: readonly Candidate[],
   { sampleMs, budgetMs, leastRounds, mostRounds }: Effort,
   signal: AbortSignal | undefined,
-): Promise<Map<string, number>> {
+): Promise<Race> {
   const times = new Map<string, number>();
   let running: Trial[] = [];
   let best = Number.POSITIVE_INFINITY;
@@ -95,7 +105,21 @@ export async function race(
     });
     best = Math.min(...running.map(({ candidate }) => times.get(candidate.name)!));
   }
-  return times;
+  return { times, winner: winnerOf(candidates[0].name, times, running) };
+}
+
+/** Of those that were timed to the end: what was left out early was timed at another moment, which may have been a quicker one. */
+function winnerOf(
+  automatic: string,
+  times: ReadonlyMap<string, number>,
+  finalists: readonly Trial[],
+): string | undefined {
+  const usual = times.get(automatic);
+  if (usual === undefined) return undefined;
+  const names = finalists.map(({ candidate }) => candidate.name);
+  const best = names.reduce((a, b) => (times.get(b)! < times.get(a)! ? b : a), names[0]);
+  const isClear = !names.includes(automatic) || times.get(best)! < clearly * usual;
+  return isClear ? best : automatic;
 }
 
 /** Milliseconds a repeat, by the GPU's clock where there is one. */

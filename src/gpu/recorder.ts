@@ -168,7 +168,7 @@ export class Recorder {
 
   /**
    * Lets a new submission begin with what is recorded next: long recordings are cut so that no submission comes near a watchdog.
-   * Between submissions the run waits for the GPU, reports progress and can be stopped.
+   * Between submissions the run reports progress and can be stopped; it waits for one while the next runs.
    *
    * @param work what the submission does, in units of the caller's (masked copies, steps): only progress depends on it
    * @param needed when it is; without, always. Values that a skipped submission would have written are undefined: who reads them must not mind.
@@ -194,8 +194,19 @@ export class Recorder {
       return new Value(shape, 'f16', { kind: 'constant', bytes: 2 * data.length, data: bits });
     }
     const dtype = data instanceof Float32Array ? 'f32' : 'u32';
-    return new Value(shape, dtype, { kind: 'constant', bytes: data.byteLength, data });
+    const made = new Value(shape, dtype, { kind: 'constant', bytes: data.byteLength, data });
+    if (dtype === 'f32' || data.length > 8) return made;
+    const key = `${shape} ${data}`;
+    const value = this.#places.get(key) ?? made;
+    this.#places.set(key, value);
+    return value;
   }
+
+  /**
+   * A few whole numbers tell a dispatch where it begins. Long recordings say the same to thousands of them, each batch anew, and a constant has memory for the whole run: so
+   * equal ones are one value.
+   */
+  readonly #places = new Map<string, Value>();
 
   /** A tensor as a value of this recording. */
   value(t: Value | Tensor): Value {

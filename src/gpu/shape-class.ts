@@ -1,5 +1,6 @@
 /**
- * Sizes that do not change which variant is best: what an epilogue does, and which part of a larger tensor is read or written.
+ * Sizes that do not change which variant is best: what an epilogue does, and which part of a larger tensor is read or written. Pooling is not among them:
+ * not every variant can.
  */
 const beside: ReadonlySet<string> = new Set([
   'ACT',
@@ -10,7 +11,6 @@ const beside: ReadonlySet<string> = new Set([
   'CT',
   'K0',
   'KT',
-  'POOL',
   'OP',
   'OQ',
 ]);

@@ -5,7 +5,7 @@ import type { Choices } from './caps.js';
 export const libraryVersion = '0.1.0';
 
 /** Changes with what a file or the names of classes look like. */
-const format = 1;
+const format = 2;
 
 /**
  * What a table of choices is kept under: adapter, driver (browsers tell it in the description, if at all), version of this package, format.

@@ -47,8 +47,6 @@ const efforts: Readonly<Record<Exclude<TuneMode, 'never'>, Effort>> = {
 /** Memory that timing may take, of what a buffer may hold. */
 const scratchShare = 1 / 4;
 const mostScratchBytes = 256 * 1024 * 1024;
-/** What the winner must take of the automatic choice's time: without a clear gain nothing changes. */
-const clearly = 0.95;
 
 /** Times variants on one device and remembers which were fastest. */
 export class Tuner {
@@ -296,17 +294,14 @@ export class Tuner {
     try {
       await scratch.fill();
       const candidates = candidatesOn(scratch);
-      const times = await race(this.gpu, candidates, this.#effort, signal);
-      const automatic = candidates[0].name;
-      const usual = times.get(automatic);
-      if (usual === undefined) return undefined;
-      const [best, bestMs] = [...times].reduce((a, b) => (b[1] < a[1] ? b : a));
+      const { times, winner } = await race(this.gpu, candidates, this.#effort, signal);
+      if (winner === undefined) return undefined;
       return {
         kernel,
         sizes,
-        automatic,
+        automatic: candidates[0].name,
         shapeClass: shapes,
-        winner: bestMs < clearly * usual ? best : automatic,
+        winner,
         timesMs: Object.fromEntries(times),
       };
     } catch (error) {

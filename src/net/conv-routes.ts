@@ -95,7 +95,8 @@ function routesOf(
   });
   return {
     name,
-    sizes: { N, C, K, H, W, PH, PW },
+    // Those that pool have fewer routes: a class of their own.
+    sizes: { N, C, K, H, W, PH, PW, POOL: options.pool ? 1 : 0 },
     reads: {
       x: { shape: x.shape, make: () => x },
       w: { shape, make: () => weights.w },

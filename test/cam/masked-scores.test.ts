@@ -411,16 +411,3 @@ describe('channels that are dead', () => {
     },
   );
 });
-
-test('Score-CAM adds at most four dispatches a batch to those of the forward pass', () => {
-  const planned = Net.describe('alexnet');
-  const r = new Recorder(coreCaps);
-  const forward = r.plan([planned.trace(r, placeholder([32, 3, 224, 224])).output]).dispatches;
-  const dispatches = (batch: number) =>
-    planExplain(planned, placeholder([1, 3, 224, 224]), {
-      method: 'score-cam',
-      options: { batch },
-    }).dispatches;
-  // 256 maps: 8 batches instead of 4.
-  expect(dispatches(32) - dispatches(64)).toBeLessThanOrEqual(4 * (forward + 4));
-});

@@ -37,6 +37,8 @@ describe('the class of shapes', () => {
     );
     expect(new Set(classes).size).toBe(4);
     expect(shapeClass(plan({ act: 'relu' }).sizes)).toBe(classes[0]);
+    // What pools has fewer variants to choose from.
+    expect(classes).not.toContain(shapeClass(plan({ pool: true }).sizes));
     expect(shapeClass({ HAS_FIELD: 1 })).not.toBe(shapeClass({ HAS_FIELD: 0 }));
   });
 });

@@ -102,7 +102,7 @@ test('adds to what is remembered, and full goes before first-use', async () => {
   expect(full.tuner?.measured, 'timed again, for longer').toHaveLength(1);
   const key = `${tableKey(full.info)}-full.json`;
   expect(await readdir(join(folder(), tables))).toEqual([name, key].sort());
-  const table = { format: 1, choices: { misjudged: { 'SIZE=4096': 'naive' } } };
+  const table = { format: 2, choices: { misjudged: { 'SIZE=4096': 'naive' } } };
   await writeFile(join(folder(), tables, key), JSON.stringify(table));
   using next = await tuned();
   expect(await ran(next)).toBe('naive');
@@ -118,13 +118,13 @@ test('damaged tables are as good as none', async () => {
   const choices = { misjudged: { 'SIZE=4096': 'naive' } };
   for (const text of [
     '',
-    '{"format":1,"cho',
+    '{"format":2,"cho',
     'null',
     '[]',
-    '{"format":1,"choices":[]}',
-    '{"format":1,"choices":{"misjudged":"naive"}}',
-    '{"format":1,"choices":{"misjudged":{"SIZE=4096":7}}}',
-    JSON.stringify({ format: 2, choices }),
+    '{"format":2,"choices":[]}',
+    '{"format":2,"choices":{"misjudged":"naive"}}',
+    '{"format":2,"choices":{"misjudged":{"SIZE=4096":7}}}',
+    JSON.stringify({ format: 1, choices }),
   ]) {
     await writeFile(path, text);
     using fresh = await tuned();
@@ -144,7 +144,7 @@ test('a folder that cannot be written is no error', async () => {
 });
 
 test('never, the default, reads nothing, writes nothing and plans as the kernel says', async () => {
-  const table = { format: 1, choices: { misjudged: { 'SIZE=4096': 'naive' } } };
+  const table = { format: 2, choices: { misjudged: { 'SIZE=4096': 'naive' } } };
   using gpu = await Gpu.request();
   {
     using other = await tuned();

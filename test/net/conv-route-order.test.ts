@@ -1,6 +1,7 @@
 /** Which ways a convolution may go, and which of them comes first. */
 import { expect, test } from 'vitest';
 import { type Caps, coreCaps } from '../../src/gpu/caps.js';
+import { shapeClass } from '../../src/gpu/shape-class.js';
 import type { Dtype } from '../../src/gpu/tensor.js';
 import { placeholder } from '../../src/gpu/value.js';
 import { backwardRoutes, forwardRoutes } from '../../src/net/conv-routes.js';
@@ -42,6 +43,15 @@ test('what is pooled, or stored in 16 bits, goes by tiles in one dispatch only',
     expect(routes(coreCaps, [64, 64, 112], options, dtype)).toEqual(['winograd2', 'direct']);
     expect(routes(software, [64, 64, 112], options, dtype)).toEqual(['direct']);
   }
+});
+
+test('what pools, and so cannot go every way, is timed and chosen apart', () => {
+  const weights = { shape: [64, 64, 3, 3], hasBias: true } as unknown as ConvWeights;
+  const [plain, pooled] = [false, true].map((pool) => {
+    const x = placeholder([1, 64, 112, 112]);
+    return shapeClass(forwardRoutes(coreCaps, x, weights, { pad: 1, pool }).sizes);
+  });
+  expect(pooled).not.toBe(plain);
 });
 
 test('filters larger than a binding are not bound', () => {

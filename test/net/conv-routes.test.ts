@@ -158,7 +158,16 @@ test('filters of 3 x 3 without stride, dilation or groups have routes by tiles, 
     'last.3, backward': direct,
   });
   expect(forks.get('normed.0, backward')?.name).toBe('convolutionBackwardInput');
-  expect(forks.get('narrow')?.sizes).toEqual({ N: 2, C: 32, K: 9, H: 15, W: 13, PH: 0, PW: 0 });
+  expect(forks.get('narrow')?.sizes).toEqual({
+    N: 2,
+    C: 32,
+    K: 9,
+    H: 15,
+    W: 13,
+    PH: 0,
+    PW: 0,
+    POOL: 0,
+  });
   expect(forks.get('narrow, backward')?.sizes).toMatchObject({ C: 9, K: 32, H: 13, PH: 2 });
 });
 

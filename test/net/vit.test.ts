@@ -11,6 +11,7 @@ import { vit } from '../../src/net/zoo/vit.js';
 import { useGpu } from '../support/gpu.js';
 import { gainOf, hashWeights } from '../support/hash-weights.js';
 import { dot, random, relativeL2 } from '../support/numbers.js';
+import { attentionReference } from '../support/reference-attention.js';
 import { tinyVitNet, tinyVitSizes } from '../support/tiny-vit.js';
 
 const { gpu } = useGpu();
@@ -227,4 +228,29 @@ describe('layers', () => {
     input.destroy();
     net.destroy();
   });
+});
+
+test('heads wider than one pass of attention holds go by probabilities, and give the definition', async () => {
+  const net = tinyVitNet(gpu(), { dim: 160, heads: 1, depth: 1 });
+  const block = 'encoder.layers.encoder_layer_0.self_attention';
+  const heads = `${block}.heads`;
+  const [, projection] = net.graph.get(heads).inputs;
+  const r = Recorder.on(gpu());
+  const x = random([2, 3, 32, 32], 5);
+  const trace = net.trace(r, r.constant(x.data, x.shape), { taps: [projection, heads] });
+  const outputs = [trace.value(projection), trace.value(heads), trace.output];
+  const { steps } = r.plan(outputs);
+  expect(steps.filter(({ part }) => part.startsWith(block)).map(({ kernel }) => kernel)).toEqual([
+    'linear',
+    'attentionScores',
+    'softmax',
+    'attentionOutput',
+    'linear',
+  ]);
+  const tensors = await r.run(outputs);
+  const [qkv, y] = (await gpu().read(tensors)) as Float32Array[];
+  const { y: expected } = attentionReference({ shape: outputs[0].shape, data: qkv }, 1);
+  expect(relativeL2(y, expected)).toBeLessThan(2e-6);
+  for (const tensor of tensors) tensor.destroy();
+  net.destroy();
 });

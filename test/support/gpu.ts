@@ -2,7 +2,8 @@ import { afterAll, afterEach, beforeEach, expect } from 'vitest';
 import type { Caps } from '../../src/gpu/caps.js';
 import { Gpu } from '../../src/gpu/device.js';
 import type { ReadsOf } from '../../src/gpu/dispatch.js';
-import { Tensor } from '../../src/gpu/tensor.js';
+import { toHalf, wholeWords } from '../../src/gpu/half.js';
+import { type Storage, Tensor } from '../../src/gpu/tensor.js';
 import { usage } from '../../src/gpu/usage.js';
 import type { Kernel } from '../../src/kernels/kernel.js';
 
@@ -53,14 +54,19 @@ export async function runKernel<Reads extends string, Results extends string, Op
   options?: Options,
   variant?: string,
   initial?: Float32Array,
+  storage: Storage = 'f32',
 ): Promise<Record<Results, Float32Array | Uint32Array>> {
-  const plan = kernel.plan(reads, options, { caps: gpu.caps, variant });
+  const plan = kernel.plan(reads, options, { caps: gpu.caps, variant, storage });
   await gpu.pipelines.prepare([plan]);
   const padding = 64;
   const buffers: GPUBuffer[] = [];
-  const upload = (data: Float32Array | Uint32Array, guard: boolean) => {
-    const words = new Uint32Array(data.length + (guard ? padding : 0)).fill(0x7fc00000);
-    words.set(new Uint32Array(data.buffer, data.byteOffset, data.length));
+  const halves = new Set(plan.bindings.filter((b) => b.dtype === 'f16').map((b) => b.name));
+  const upload = (name: string, data: Float32Array | Uint32Array, guard: boolean) => {
+    const stored = halves.has(name) ? wholeWords(toHalf(data as Float32Array)) : data;
+    // NaN of 32 bits, or two of 16.
+    const nan = halves.has(name) ? 0x7e007e00 : 0x7fc00000;
+    const words = new Uint32Array(stored.byteLength / 4 + (guard ? padding : 0)).fill(nan);
+    words.set(new Uint32Array(stored.buffer, stored.byteOffset, stored.byteLength / 4));
     const buffer = gpu.createBuffer(
       words.byteLength,
       usage.storage | usage.copySrc | usage.copyDst,
@@ -73,12 +79,12 @@ export async function runKernel<Reads extends string, Results extends string, Op
   const given = Object.fromEntries(
     Object.entries(reads as Record<string, Ndarray | undefined>)
       .filter(([, a]) => a)
-      .map(([name, a]) => [name, upload(a!.data, true)]),
+      .map(([name, a]) => [name, upload(name, a!.data, true)]),
   );
   const results = Object.fromEntries(
     kernel.resultNames.map((name) => {
       const size = plan.results[name].shape.reduce((a, b) => a * b, 1);
-      return [name, upload(initial ?? new Float32Array(size).fill(Number.NaN), false)];
+      return [name, upload(name, initial ?? new Float32Array(size).fill(Number.NaN), false)];
     }),
   );
   const encoder = gpu.device.createCommandEncoder();
