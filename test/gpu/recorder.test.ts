@@ -1,11 +1,11 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { DeviceError, ShapeError } from '../../src/errors.js';
 import { coreCaps } from '../../src/gpu/caps.js';
 import { fold } from '../../src/gpu/dispatch.js';
 import { Recorder } from '../../src/gpu/recorder.js';
 import { Tensor } from '../../src/gpu/tensor.js';
 import { usage } from '../../src/gpu/usage.js';
-import { placeholder } from '../../src/gpu/value.js';
+import { placeholder, type Value } from '../../src/gpu/value.js';
 import { add } from '../../src/kernels/add.js';
 import { argmaxRows } from '../../src/kernels/argmax-rows.js';
 import { concat } from '../../src/kernels/concat.js';
@@ -353,4 +353,64 @@ test('a count costs nothing where no step of the submission that asks for it is 
   expect(recorder.plan([y]).steps.map(({ kernel }) => kernel)).toEqual(['relu']);
   const kernels = recorder.plan([y, unused]).steps.map(({ kernel }) => kernel);
   expect(kernels).toEqual(['argmaxRows', 'add', 'relu']);
+});
+
+/** A recording of three submissions. */
+function threeSubmissions(): { recorder: Recorder; y: Value } {
+  const recorder = Recorder.on(gpu());
+  let y = recorder.constant(Float32Array.of(1, 2));
+  for (let i = 0; i < 3; i++) {
+    recorder.cut(1);
+    y = recorder.k(add, { a: y, b: y });
+  }
+  return { recorder, y };
+}
+
+test('a submission is on its way while the next is encoded; two are not', async () => {
+  const { recorder, y } = threeSubmissions();
+  const seen = watchDispatches();
+  // Of each submission, in order: how many there were when the run was told that it is done.
+  const { idle } = gpu();
+  const told: (() => void)[] = [];
+  const counts: number[] = [];
+  gpu().idle = () => new Promise((done) => told.push(done));
+  try {
+    const run = recorder.run([y], { onProgress: () => counts.push(seen.submits) });
+    for (let i = 0; i < 3; i++) {
+      await vi.waitFor(() => expect(seen.submits).toBe(Math.min(3, i + 2)));
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      expect(seen.submits, 'no further one until the first is done').toBe(Math.min(3, i + 2));
+      told[i]();
+    }
+    expect(await readAll(await run)).toEqual([[8, 16]]);
+    expect(counts).toEqual([2, 3, 3]);
+  } finally {
+    gpu().idle = idle;
+    seen.stop();
+  }
+});
+
+test('a run that was called off before it began submits nothing', async () => {
+  const before = gpu().liveBytes;
+  const seen = watchDispatches();
+  const { recorder, y } = threeSubmissions();
+  await expect(recorder.run([y], { signal: AbortSignal.abort() })).rejects.toThrow(/abort/i);
+  const single = Recorder.on(gpu());
+  const z = single.k(relu, { x: single.constant(Float32Array.of(1)) });
+  await expect(single.run([z], { signal: AbortSignal.abort() })).rejects.toThrow(/abort/i);
+  seen.stop();
+  expect(seen.submits).toBe(0);
+  expect(gpu().liveBytes).toBe(before);
+});
+
+test('small whole numbers that are equal are one value, floats are not: they may be written to', () => {
+  const recorder = new Recorder(coreCaps);
+  const numbers = (...list: number[]) => recorder.constant(Uint32Array.from(list));
+  expect(numbers(1, 2)).toBe(numbers(1, 2));
+  expect(numbers(1, 2)).not.toBe(numbers(12));
+  expect(numbers(3, 4)).not.toBe(recorder.constant(Uint32Array.of(3, 4), [2, 1]));
+  const float = () => recorder.constant(Float32Array.of(1, 2));
+  expect(float()).not.toBe(float());
+  const long = () => recorder.constant(new Uint32Array(9));
+  expect(long()).not.toBe(long());
 });
