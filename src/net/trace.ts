@@ -32,8 +32,8 @@ const standIns = new WeakMap<Graph, Map<string, Value>>();
 /**
  * One recorded run of a network: forward from the values it is fed to whatever is asked for, and backward from there.
  *
- * Nodes are recorded when first asked for. A convolution or linear layer takes the batch norm, activation and
- * concatenation that follow it into its own dispatch when nothing else reads it; on a GPU a convolution takes 2 x 2 max pooling, too.
+ * Nodes are recorded when first asked for. A convolution or linear layer takes the activation and concatenation that follow it into its own
+ * dispatch when nothing else reads it; a convolution also a batch norm that follows it directly, and on a GPU 2 x 2 max pooling.
  *
  * With 16-bit storage all that is recorded for a node, forward and backward, reads and writes 16-bit values. What goes in or comes out (feeds,
  * {@link value}, {@link output}, {@link backward}'s gradients) has 32 bits all the same, narrowed or widened at the seam.
@@ -162,7 +162,7 @@ export class Trace {
     ) {
       return this.#emit(this.graph.get(before), { pool: true }, names);
     }
-    if (node.kind === 'batchNorm2d' && this.#merges(before)) {
+    if (this.#isFoldable(node)) {
       this.#folds.set(before, node as Node as Node<'batchNorm2d'>);
       return this.#emit(this.graph.get(before), { ...epilogue, folded: true }, names);
     }
@@ -208,7 +208,17 @@ export class Trace {
     const node = this.graph.get(name);
     if (!this.#isFree(name)) return false;
     if (ops[node.kind].takesEpilogue) return true;
-    return (node.kind === 'relu' || node.kind === 'batchNorm2d') && this.#merges(node.inputs[0]);
+    return this.#isFoldable(node) || (node.kind === 'relu' && this.#merges(node.inputs[0]));
+  }
+
+  /** Whether a batch norm can be computed within what it reads: only a convolution's own weights can take its factors. */
+  #isFoldable(node: Node): boolean {
+    const [before] = node.inputs;
+    return (
+      node.kind === 'batchNorm2d' &&
+      this.graph.get(before).kind === 'conv2d' &&
+      this.#merges(before)
+    );
   }
 
   /**
@@ -410,14 +420,19 @@ export class Trace {
       const needs = (i: number) => wanted.has(node.inputs[i]);
       if (!g || !node.inputs.some((_, i) => needs(i))) continue;
       const rule = ruleFor(rules, node, this.graph);
-      const dxs = this.#within(`${node.name}, backward`, () =>
-        rule(this, node, g, needs, (i) => grads.get(node.inputs[i])),
-      );
+      const handed = new Set<Value | undefined>();
+      const arrived = (i: number) => {
+        const sum = grads.get(node.inputs[i]);
+        handed.add(sum);
+        return sum;
+      };
+      const dxs = this.#within(`${node.name}, backward`, () => rule(this, node, g, needs, arrived));
       node.inputs.forEach((input, i) => {
         const dx = dxs[i];
         if (!needs(i) || !dx) return;
         const sum = grads.get(input);
-        const isOwn = !sum || sum === dx;
+        // A sum that comes back has dx in it only if the rule was handed it: x + x passes the same dy to x twice.
+        const isOwn = !sum || (sum === dx && handed.has(sum));
         const added = () => this.k(add, { a: sum!, b: dx });
         grads.set(input, isOwn ? dx : this.recorder.storing(this.storage, added));
       });
