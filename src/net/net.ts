@@ -1,5 +1,5 @@
 import { DeviceError, ShapeError, WeightsError } from '../errors.js';
-import { type Caps, coreCaps } from '../gpu/caps.js';
+import { type Caps, coreCaps, coreLimits } from '../gpu/caps.js';
 import type { Gpu } from '../gpu/device.js';
 import { Recorder, type RunPlan } from '../gpu/recorder.js';
 import type { Storage, Tensor } from '../gpu/tensor.js';
@@ -13,6 +13,13 @@ import { gradient, type RuleSet } from './rules.js';
 import { Trace, type TraceOptions } from './trace.js';
 import { parseWeights, type Weights } from './weights/index.js';
 import { networkNamed, networks } from './zoo/index.js';
+
+/** For shapes alone: nothing is computed, so nothing is too large. */
+const endless = {
+  ...coreLimits,
+  maxStorageBufferBindingSize: Number.MAX_SAFE_INTEGER,
+  maxBufferSize: Number.MAX_SAFE_INTEGER,
+};
 
 /** Height and width, pixels. */
 export type InputSize = readonly [height: number, width: number];
@@ -204,7 +211,8 @@ export class Net {
 
   /** Every node with the shape of its output. */
   layers(inputSize: InputSize = this.inputSize): LayerInfo[] {
-    const recorder = new Recorder({ ...coreCaps, features: this.caps.features });
+    const { features } = this.caps;
+    const recorder = new Recorder({ ...coreCaps, features, limits: endless });
     const trace = this.trace(recorder, placeholder([1, 3, ...inputSize]));
     return this.graph.nodes.map((node) => {
       const { shape } = trace.value(node.name);

@@ -272,6 +272,19 @@ describe('zoo', () => {
     });
   }
 
+  test.each(['vgg16', 'vit_b_16'])(
+    'layers of %s are listed for inputs that no device could hold',
+    (name) => {
+      const net = Net.describe(name);
+      const small = net.layers();
+      const large = net.layers([8192, 8192]);
+      expect(large.map((layer) => layer.name)).toEqual(small.map((layer) => layer.name));
+      const bytes = large.map(({ shape }) => 4 * shape.reduce((a, b) => a * b, 1));
+      expect(Math.max(...bytes)).toBeGreaterThan(2 ** 32);
+      expect(large.at(-1)!.shape).toEqual([1, 1000]);
+    },
+  );
+
   const roomy = {
     ...coreCaps,
     limits: { ...coreLimits, maxStorageBufferBindingSize: 2 ** 30, maxBufferSize: 2 ** 30 },
