@@ -84,6 +84,7 @@ export function sharing(shares: readonly Share[], epsilon = stabiliser): Rule {
     for (const { terms, ...share } of shares) {
       // Inputs without negative parts contribute none.
       const present = terms.filter(({ x }) => !(isPositive && x === minus));
+      if (present.length === 0) continue;
       const inputs = present.map(({ x }) => layer.input(isPositive && x === plus ? same : x));
       const z = present
         .map(({ w, b }, i) => layer.apply(inputs[i], w, b))
@@ -95,7 +96,9 @@ export function sharing(shares: readonly Share[], epsilon = stabiliser): Rule {
         relevance = trace.k(addProduct, product, { first }, { into: relevance });
       });
     }
-    return [relevance!.reshape(trace.value(node.inputs[0]).shape)];
+    const { shape, size } = trace.value(node.inputs[0]);
+    relevance ??= trace.recorder.constant(new Float32Array(size)); // nothing shares
+    return [relevance.reshape(shape)];
   };
 }
 

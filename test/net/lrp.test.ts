@@ -13,6 +13,9 @@ import {
   ReLU,
 } from '../../src/net/modules.js';
 import type { Net } from '../../src/net/net.js';
+import { kind, type RuleSet } from '../../src/net/rules.js';
+import { minus, plus, sharing } from '../../src/net/sharing.js';
+import { transformerRules } from '../../src/net/transformer-rules.js';
 import { type Image, ownNet } from '../support/black-box.js';
 import { testGpu, useGpu } from '../support/gpu.js';
 import { random, relativeL2 } from '../support/numbers.js';
@@ -220,6 +223,35 @@ test.each([...composites])('%s is its rules on dense matrices in float64', async
   expect(relativeL2(got['features.4'], r2), 'second').toBeLessThan(1e-4);
   expect(relativeL2(got['features.1'], r1), 'first').toBeLessThan(1e-4);
   expect(relativeL2(got.input, r0), 'pixels').toBeLessThan(1e-4);
+  net.destroy();
+});
+
+test('a rule that shares among inputs of either sign, where there are none below 0', async () => {
+  const net = ownNet(await testGpu(), build, { weights });
+  const recorder = Recorder.on(net.gpu!);
+  const trace = net.trace(recorder, recorder.constant(x.data, x.shape), { taps: ['relu'] });
+  const dy = recorder.constant(Float32Array.of(0, 1, 0, 0), [1, 4]);
+  const passed = (rules: RuleSet) => trace.backward('head', dy, ['relu'], rules).get('relu')!;
+  const outputs = [
+    trace.value('relu'),
+    passed([[kind('linear'), sharing([{ terms: [{ x: plus, w: plus }] }])]]),
+    passed(transformerRules('transformer-orig')),
+    passed([[kind('linear'), sharing([{ terms: [{ x: minus, w: minus }] }])]]),
+  ];
+  const tensors = await recorder.run(outputs);
+  const [a, shared, doubled, nothing] = (await net.gpu!.read(tensors)) as Float32Array[];
+  for (const tensor of tensors) tensor.destroy();
+  const positive: DenseRule = ({ c }) => over(c.map(pos), 0);
+  const seed = [0, 1, 0, 0];
+  const want = back(denseLinear('head'), Array.from(a), seed, positive);
+  expect(sum(want)).toBeCloseTo(1, 4);
+  expect(relativeL2(shared, want)).toBeLessThan(1e-4);
+  // The share of negative inputs, which doubles relevance elsewhere, is missing.
+  expect(relativeL2(doubled, want)).toBeLessThan(1e-4);
+  expect(Array.from(nothing)).toEqual(want.map(() => 0));
+  expect(() => trace.backward('head', dy, ['flat'], transformerRules('transformer-orig'))).toThrow(
+    'no rule for relu (relu)',
+  );
   net.destroy();
 });
 
