@@ -71,7 +71,7 @@ describe('refused', () => {
 
   test('another number of classes says so', () => {
     const body = { 'conv.weight': [4, 3, 1, 1] };
-    const hint = /2 misshapen .*These weights are for 2 classes: make tiny with numClasses 2$/;
+    const hint = /2 misshapen .*These weights are for 2 classes: build tiny for as many, /;
     const linear = (n: number) => ({ ...body, 'fc.weight': [n, 8], 'fc.bias': [n] });
     expect(fault(linear(2), linear(1000))).toMatch(hint);
     const conv = (n: number) => ({
@@ -82,6 +82,9 @@ describe('refused', () => {
     expect(fault(conv(2), conv(1000))).toMatch(hint);
     expect(fault({ ...linear(2), 'fc.weight': [2, 9] }, linear(1000))).not.toMatch(/classes/);
     expect(fault({ ...linear(2), 'fc.bias': [3] }, linear(1000))).not.toMatch(/classes/);
+    // Of two heads the file's own first one has the classes that are asked for.
+    const heads = (a: number, b: number) => ({ 'head.weight': [a, 8], 'dist.weight': [b, 8] });
+    expect(fault(heads(10, 1000), heads(10, 10))).toMatch(/1 misshapen .*\)$/);
   });
 
   test('the same count of elements in another shape', () => {

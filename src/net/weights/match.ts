@@ -46,7 +46,7 @@ export function matchWeights(
     );
     faults.push(`${misshapen.length} misshapen (${listed(shown)})`);
   }
-  const hint = hintFor({ missing, extra, misshapen, found: matched.size, network });
+  const hint = hintFor({ missing, extra, misshapen, matched, network });
   throw new WeightsError(
     `${weights.name} does not fit ${network}: ${faults.join('; ')}${hint ? `. ${hint}` : ''}`,
   );
@@ -81,10 +81,10 @@ function hintFor(difference: {
   missing: readonly string[];
   extra: readonly string[];
   misshapen: readonly Misshapen[];
-  found: number;
+  matched: ReadonlyMap<string, WeightEntry>;
   network: string;
 }): string | undefined {
-  const { missing, extra, misshapen, found, network } = difference;
+  const { missing, extra, misshapen, matched, network } = difference;
   if (missing.length === 0 && misshapen.length > 0) {
     // A classifier's weight and bias count the classes first.
     const [{ got, expected }] = misshapen;
@@ -94,11 +94,13 @@ function hintFor(difference: {
         m.expected[0] === expected[0] &&
         sameShape(m.got.slice(1), m.expected.slice(1)),
     );
-    if (classes && misshapen.length <= 4 && got.length > 0) {
-      return `These weights are for ${got[0]} classes: make ${network} with numClasses ${got[0]}`;
+    // Where another tensor has as many rows as are asked for, two heads of one file disagree.
+    const agree = [...matched.values()].every(({ shape }) => shape[0] !== expected[0]);
+    if (classes && agree && misshapen.length <= 4 && got.length > 0) {
+      return `These weights are for ${got[0]} classes: build ${network} for as many, with \`classes\` of Net.from or Net.describe`;
     }
   }
-  if (found + misshapen.length === 0 && missing.length > 0 && extra.length > 0) {
+  if (matched.size + misshapen.length === 0 && missing.length > 0 && extra.length > 0) {
     return "No name agrees: the weights of another network, or of another library's version of it";
   }
   return undefined;
