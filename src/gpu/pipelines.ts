@@ -9,6 +9,8 @@ export class Pipelines {
   #modules = new Map<string, GPUShaderModule>();
   #layouts = new Map<string, { group: GPUBindGroupLayout; pipeline: GPUPipelineLayout }>();
   #ready = new Map<string, GPUComputePipeline>();
+  /** Made on the spot, so that nobody knows whether they are valid: {@link prepare} makes them once more. */
+  #unproven = new Map<string, GPUComputePipeline>();
   #pending = new Map<string, Promise<void>>();
   #ids = new Map<string, number>();
 
@@ -26,7 +28,7 @@ export class Pipelines {
 
   /** Number of pipelines made. */
   get size(): number {
-    return this.#ready.size;
+    return this.#ready.size + this.#unproven.size;
   }
 
   /**
@@ -64,6 +66,7 @@ export class Pipelines {
     }
     try {
       this.#ready.set(key, await made);
+      this.#unproven.delete(key);
     } catch (cause) {
       const compiler = await scope.catch(() => null);
       const words = String((compiler ?? (cause as Error)).message)
@@ -82,10 +85,10 @@ export class Pipelines {
   /** Encodes one dispatch. A pipeline that was not prepared is made on the spot, which stalls. */
   record(pass: GPUComputePassEncoder, plan: DispatchPlan, slots: readonly Slot[]): void {
     const key = this.#key(plan);
-    let pipeline = this.#ready.get(key);
+    let pipeline = this.#ready.get(key) ?? this.#unproven.get(key);
     if (!pipeline) {
       pipeline = this.device.createComputePipeline(this.#descriptor(plan));
-      this.#ready.set(key, pipeline);
+      this.#unproven.set(key, pipeline);
     }
     pass.setPipeline(pipeline);
     pass.setBindGroup(
