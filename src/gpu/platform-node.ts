@@ -5,9 +5,11 @@ import { hasLibrary, loadSoftwareVulkan } from './software-vulkan.js';
 import { userCacheFolder } from './user-cache.js';
 
 let made: Promise<GPU> | undefined;
+/** Every instance of Dawn there is, for Dawn crashes when one is collected. */
+const instances: GPU[] = [];
 
 /**
- * Dawn's WebGPU entry point for Node, kept for the life of the process (Dawn crashes when it is collected).
+ * Dawn's WebGPU entry point for Node, kept for the life of the process.
  *
  * On Linux without a Vulkan loader or driver the software adapter of `@sparticuz/chromium` is used, if that package is installed.
  */
@@ -28,17 +30,22 @@ async function createGpu(): Promise<GPU> {
       { cause },
     );
   });
+  const instance = () => {
+    const gpu = create([]);
+    instances.push(gpu);
+    return gpu;
+  };
   if (process.platform === 'linux') {
     // Dawn reads the loader and driver when its instance is made, and complains on stderr if there is none: look first.
     const hasLoader = hasLibrary('libvulkan.so.1');
     const wantsSoftware = process.env.WEBGPU_CAM_ADAPTER === 'software';
     if (hasLoader && !wantsSoftware) {
-      const gpu = create([]);
+      const gpu = instance();
       if (await gpu.requestAdapter()) return gpu;
     }
     await loadSoftwareVulkan(!hasLoader);
   }
-  return create([]);
+  return instance();
 }
 
 /** Sleeps between two looks at the work, ms. */

@@ -1,5 +1,5 @@
 import { createReadStream, existsSync } from 'node:fs';
-import { mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
+import { lstat, mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -77,11 +77,12 @@ export async function unpackOnce(
   fill: (folder: string) => Promise<void>,
 ): Promise<string> {
   let lastError: unknown;
-  for (const root of cacheRoots()) {
-    const target = join(root, name);
-    if (existsSync(target)) return target;
+  for (const root of [userCacheFolder, ownTemporaryFolder]) {
+    let target: string | undefined;
     let aside: string | undefined;
     try {
+      target = join(await root(), name);
+      if (existsSync(target)) return target;
       await mkdir(dirname(target), { recursive: true });
       aside = await mkdtemp(`${target}-`);
       await fill(aside);
@@ -89,13 +90,24 @@ export async function unpackOnce(
       return target;
     } catch (error) {
       if (aside) await rm(aside, { recursive: true, force: true });
-      if (existsSync(target)) return target; // another process was first
+      if (target && existsSync(target)) return target; // another process was first
       lastError = error;
     }
   }
   throw lastError;
 }
 
-function cacheRoots(): string[] {
-  return [userCacheFolder(), join(tmpdir(), 'webgpu-cam')];
+/**
+ * A folder for those whose cache cannot be written. What lies in it is loaded into the process, and others may write to the system's folder for
+ * temporary files: it must be this user's alone.
+ */
+async function ownTemporaryFolder(): Promise<string> {
+  const uid = process.getuid?.();
+  const folder = join(tmpdir(), uid === undefined ? 'webgpu-cam' : `webgpu-cam-${uid}`);
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  const found = await lstat(folder);
+  // Windows has a folder for temporary files a user.
+  const isOwn = uid === undefined || (found.uid === uid && (found.mode & 0o022) === 0);
+  if (found.isDirectory() && isOwn) return folder;
+  throw new Error(`${folder}: should be a folder that only its owner, this user, can write to`);
 }
