@@ -20,14 +20,15 @@ export function planTable(plan: RunPlan): string[][] {
 
 /** What a plan holds in memory, as rows of text: its largest intermediate values, and the sums. */
 export function memoryTable(plan: RunPlan): string[][] {
-  const sizes = plan.steps.flatMap(({ bindings }) =>
-    bindings
-      .filter(({ access }) => access === 'write')
-      .map(({ shape, dtype }) => sizeOf(shape) * bytesOf(dtype)),
-  );
+  let largest = 0;
+  for (const { bindings } of plan.steps) {
+    for (const { access, shape, dtype } of bindings) {
+      if (access === 'write') largest = Math.max(largest, sizeOf(shape) * bytesOf(dtype));
+    }
+  }
   return [
     ['intermediate values', `${mebi(plan.arenaBytes)} MiB`],
-    ['largest of them', `${mebi(Math.max(0, ...sizes))} MiB`],
+    ['largest of them', `${mebi(largest)} MiB`],
     ['weights and input', `${mebi(plan.inputBytes)} MiB`],
     ['outputs', `${mebi(plan.outputBytes)} MiB`],
     ['at most, together', `${mebi(plan.peakBytes)} MiB`],
