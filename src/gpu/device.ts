@@ -146,6 +146,7 @@ export class Gpu {
 
   /** Settles as `work` does, but rejects with `DeviceError` as soon as the device is lost. */
   async guard<T>(work: Promise<T>): Promise<T> {
+    work.catch(() => {}); // whoever is told of the loss asks no more what became of it
     if (this.#lostError) throw this.#lostError;
     let abandon: ((error: DeviceError) => void) | undefined;
     // Not Promise.race with `device.lost`: that would keep every result alive as long as the device.

@@ -90,6 +90,18 @@ test('a process ends by itself after the device was lost', async () => {
   expect({ status, output }).toEqual({ status: 0, output: 'DeviceError' });
 });
 
+test('work that fails after the device was lost does not end the process', async () => {
+  const { status, output } = await run(`
+    const gpu = await Gpu.request();
+    gpu.device.destroy();
+    await gpu.device.lost;
+    const late = new Promise((_, reject) => setTimeout(() => reject(new Error('late')), 20));
+    await gpu.guard(late).catch((error) => process.stdout.write(error.name));
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  `);
+  expect({ status, output }).toEqual({ status: 0, output: 'DeviceError' });
+});
+
 test('importing the library alone starts nothing', async () => {
   expect(await run('')).toEqual({ status: 0, output: '', errors: '' });
 });
