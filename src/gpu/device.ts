@@ -35,6 +35,8 @@ const wantedFeatures = ['timestamp-query', 'subgroups', 'shader-f16'] as const;
 /** writeBuffer copies through staging memory: pieces of this size keep the peak low. */
 const uploadPiece = 16 * 1024 * 1024;
 
+const nothingCaught = Promise.resolve(undefined);
+
 /**
  * A `GPUDevice`, requested or adopted, with its caps, its pipelines and a count of the bytes it holds.
  */
@@ -45,6 +47,8 @@ export class Gpu {
   readonly #caps: Caps;
   #lostError: DeviceError | undefined;
   #onLost = new Set<(error: DeviceError) => void>();
+  /** The first error of what was {@link deferred} and nobody has been told of. */
+  #unseen: Promise<DeviceError | undefined> = nothingCaught;
   #live = new Map<GPUBuffer, number>();
   #liveBytes = 0;
   #peakBytes = 0;
@@ -201,7 +205,10 @@ export class Gpu {
     return new Tensor(this, buffer, shape, dtype);
   }
 
-  /** A tensor with these elements (row-major); floats are rounded to `storage`. */
+  /**
+   * A tensor with these elements (row-major); floats are rounded to `storage`. Where the device has no memory for it, it is destroyed and the next run or
+   * read rejects with DeviceError.
+   */
   tensor(
     data: Float32Array | Uint32Array,
     shape: readonly number[],
@@ -213,9 +220,12 @@ export class Gpu {
         `tensor: [${shape}] holds ${sizeOf(shape)} elements, got ${data.length}`,
       );
     }
-    const tensor = this.empty(shape, data instanceof Float32Array ? storage : 'u32', label);
-    this.write(tensor, data);
-    return tensor;
+    const upload = () => {
+      const tensor = this.empty(shape, data instanceof Float32Array ? storage : 'u32', label);
+      this.write(tensor, data);
+      return tensor;
+    };
+    return this.deferred(label ?? 'tensor', upload, (tensor) => tensor.destroy());
   }
 
   /** Overwrites a tensor's elements; floats are rounded where it holds 16-bit ones. */
@@ -243,7 +253,9 @@ export class Gpu {
       starts.push(total);
       total += Math.ceil(t.byteLength / 4) * 4;
     }
-    const staging = this.createBuffer(total, usage.mapRead | usage.copyDst, 'readback');
+    const staging = this.deferred('read', () =>
+      this.createBuffer(total, usage.mapRead | usage.copyDst, 'readback'),
+    );
     try {
       let mapped: Promise<unknown> | undefined;
       await this.scoped('read', () => {
@@ -269,12 +281,52 @@ export class Gpu {
   }
 
   /**
-   * Calls `work` inside error scopes and throws what they caught as `DeviceError`. The scopes are popped in the
-   * same turn, so a host's own scopes stay balanced, and handlers on the device are left alone.
+   * Calls `work` inside error scopes and throws what they caught as `DeviceError`, or what was {@link deferred} before has caught. The scopes are
+   * popped in the same turn, so a host's own scopes stay balanced, and handlers on the device are left alone.
    */
   async scoped<T>(what: string, work: () => T): Promise<T> {
     if (this.#lostError) throw this.#lostError;
-    const filters = ['internal', 'out-of-memory', 'validation'] as const;
+    const { result, error } = this.#inScopes(what, work);
+    await this.settled();
+    const caught = await this.guard(error);
+    if (caught) throw caught;
+    return result;
+  }
+
+  /**
+   * As {@link scoped} for callers that do not wait: what the scopes catch is thrown by the next scoped work (a run, a read), or by {@link settled}.
+   *
+   * @param undo is called first, with what `work` has made
+   */
+  deferred<T>(what: string, work: () => T, undo?: (made: T) => void): T {
+    const { result, error } = this.#inScopes(what, work);
+    const before = this.#unseen;
+    const seen = error.then(
+      (caught) => {
+        if (caught) undo?.(result);
+        return caught;
+      },
+      () => undefined, // the device is lost: guard() says so
+    );
+    this.#unseen = before.then(async (first) => first ?? (await seen));
+    return result;
+  }
+
+  /** Waits for the scopes of what was {@link deferred}. @throws DeviceError for the first error they caught. */
+  async settled(): Promise<void> {
+    const unseen = this.#unseen;
+    this.#unseen = nothingCaught;
+    const caught = await this.guard(unseen);
+    if (caught) throw caught;
+  }
+
+  /** Calls `work` inside error scopes and tells what they caught. */
+  #inScopes<T>(
+    what: string,
+    work: () => T,
+  ): { result: T; error: Promise<DeviceError | undefined> } {
+    // Popped from the last to the first: lack of memory is told before what it makes invalid.
+    const filters = ['validation', 'internal', 'out-of-memory'] as const;
     for (const filter of filters) this.device.pushErrorScope(filter);
     let result: T;
     let popped: Promise<(GPUError | null)[]>;
@@ -284,10 +336,14 @@ export class Gpu {
       popped = Promise.all(filters.map(() => this.device.popErrorScope()));
       popped.catch(() => {});
     }
-    const caught = (await this.guard(popped)).find((error) => error !== null);
-    if (caught)
-      throw new DeviceError(`${what}: ${caught.message.split('\n')[0]}`, { cause: caught });
-    return result;
+    const error = popped.then((errors) => {
+      const caught = errors.find((e) => e !== null);
+      return (
+        caught && new DeviceError(`${what}: ${caught.message.split('\n')[0]}`, { cause: caught })
+      );
+    });
+    error.catch(() => {});
+    return { result, error };
   }
 
   /** Waits until all submitted work is done. */

@@ -259,6 +259,7 @@ export class Recorder {
   ): Promise<Schedule> {
     const { tuner } = gpu;
     if (!tuner || !this.#isTuned) return this.schedule(outputs);
+    await gpu.settled(); // a race takes any error for the candidate's own
     const forks = this.schedule(outputs).steps.flatMap(({ taken }) => taken?.fork ?? []);
     await tuner.settleForks(forks, signal);
     this.#takeRoutes(gpu.caps);

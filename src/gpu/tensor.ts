@@ -45,6 +45,11 @@ export class Tensor {
     return sizeOf(this.shape);
   }
 
+  /** Whether it was freed: by {@link destroy}, or because the device had no memory for it. */
+  get isDestroyed(): boolean {
+    return this.#destroyed;
+  }
+
   get byteLength(): number {
     return this.size * bytesOf(this.dtype);
   }

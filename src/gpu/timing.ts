@@ -29,13 +29,15 @@ export class PassTimer {
     if (!gpu.caps.features.has('timestamp-query') || passes > maxPasses || passes === 0)
       return undefined;
     const count = 2 * passes;
-    return new PassTimer(
-      gpu,
-      passes,
-      gpu.device.createQuerySet({ type: 'timestamp', count }),
-      gpu.createBuffer(8 * count, usage.queryResolve | usage.copySrc, 'timestamps'),
-      gpu.createBuffer(8 * count, usage.copyDst | usage.mapRead, 'timestamps read'),
-    );
+    const make = () =>
+      new PassTimer(
+        gpu,
+        passes,
+        gpu.device.createQuerySet({ type: 'timestamp', count }),
+        gpu.createBuffer(8 * count, usage.queryResolve | usage.copySrc, 'timestamps'),
+        gpu.createBuffer(8 * count, usage.copyDst | usage.mapRead, 'timestamps read'),
+      );
+    return gpu.deferred('timestamps', make);
   }
 
   writes(pass: number): { timestampWrites: GPUComputePassTimestampWrites } {

@@ -1,8 +1,7 @@
 import { ImageError } from '../errors.js';
 import type { Gpu } from '../gpu/device.js';
 import type { Recorder } from '../gpu/recorder.js';
-import { Tensor } from '../gpu/tensor.js';
-import { usage } from '../gpu/usage.js';
+import type { Tensor } from '../gpu/tensor.js';
 import type { Value } from '../gpu/value.js';
 import { heatmap } from '../kernels/heatmap.js';
 import { overlay } from '../kernels/overlay.js';
@@ -58,20 +57,29 @@ export class Photo {
     const { width, height } = sizeOfExternal(source);
     if (width < 1 || height < 1)
       throw new ImageError(`photo: the image is ${width} x ${height}: is it loaded?`);
-    const texture = gpu.device.createTexture({
-      label: 'photo',
-      size: [width, height],
-      format: 'rgba8unorm',
-      usage: textureUsage.copySrc | textureUsage.copyDst | textureUsage.renderAttachment,
+    const drawn = copyable(source, width, height);
+    const side = gpu.device.limits.maxTextureDimension2D;
+    return Photo.#filled(gpu, width, height, (photo) => {
+      // In parts, for a photo may be larger than a texture can be.
+      for (let y = 0; y < height; y += side) {
+        for (let x = 0; x < width; x += side) {
+          const size = [Math.min(side, width - x), Math.min(side, height - y)];
+          const texture = gpu.device.createTexture({
+            label: 'photo',
+            size,
+            format: 'rgba8unorm',
+            usage: textureUsage.copySrc | textureUsage.copyDst | textureUsage.renderAttachment,
+          });
+          gpu.device.queue.copyExternalImageToTexture(
+            { source: drawn, origin: [x, y] },
+            { texture, colorSpace: 'srgb', premultipliedAlpha: false },
+            size,
+          );
+          copyRows(gpu, texture, photo, [x, y]);
+          texture.destroy();
+        }
+      }
     });
-    gpu.device.queue.copyExternalImageToTexture(
-      { source: copyable(source, width, height) },
-      { texture, colorSpace: 'srgb', premultipliedAlpha: false },
-      [width, height],
-    );
-    const photo = Photo.fromTexture(gpu, texture);
-    texture.destroy();
-    return photo;
   }
 
   /** From a texture of format `rgba8unorm` with usage COPY_SRC; it stays the caller's. */
@@ -82,21 +90,22 @@ export class Photo {
       );
     }
     const { width, height } = texture;
-    const buffer = gpu.createBuffer(
-      4 * width * height,
-      usage.storage | usage.copyDst | usage.copySrc,
-      'photo',
-    );
-    const encoder = gpu.device.createCommandEncoder({ label: 'photo' });
-    // Row by row: a copy of several rows would need them padded to 256 bytes.
-    for (let y = 0; y < height; y++) {
-      encoder.copyTextureToBuffer({ texture, origin: [0, y] }, { buffer, offset: 4 * width * y }, [
-        width,
-        1,
-      ]);
-    }
-    gpu.device.queue.submit([encoder.finish()]);
-    return new Photo(width, height, new Tensor(gpu, buffer, [height, width], 'u32'));
+    return Photo.#filled(gpu, width, height, (photo) => copyRows(gpu, texture, photo, [0, 0]));
+  }
+
+  /** As {@link Gpu.tensor}: where the device has no memory, the next run or read says so. */
+  static #filled(gpu: Gpu, width: number, height: number, fill: (photo: Photo) => void): Photo {
+    const make = () => {
+      const photo = new Photo(width, height, gpu.empty([height, width], 'u32', 'photo'));
+      try {
+        fill(photo);
+      } catch (error) {
+        photo.destroy(); // the browser refuses the image: it is closed, or of another origin
+        throw error;
+      }
+      return photo;
+    };
+    return gpu.deferred('photo', make, (photo) => photo.destroy());
   }
 
   destroy(): void {
@@ -106,6 +115,25 @@ export class Photo {
   [Symbol.dispose](): void {
     this.destroy();
   }
+}
+
+/** Copies a texture to where it lies in the photo. */
+function copyRows(
+  gpu: Gpu,
+  texture: GPUTexture,
+  { width, pixels: { buffer } }: Photo,
+  [left, top]: readonly [number, number],
+): void {
+  const encoder = gpu.device.createCommandEncoder({ label: 'photo' });
+  // Row by row: a copy of several rows would need them padded to 256 bytes.
+  for (let y = 0; y < texture.height; y++) {
+    const offset = 4 * (width * (top + y) + left);
+    encoder.copyTextureToBuffer({ texture, origin: [0, y] }, { buffer, offset }, [
+      texture.width,
+      1,
+    ]);
+  }
+  gpu.device.queue.submit([encoder.finish()]);
 }
 
 /** What the queue can copy: a video frame goes by way of a canvas, for Chromium on SwiftShader loses the device when it is copied as it is. */

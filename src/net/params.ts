@@ -65,14 +65,16 @@ export class Params {
     name = key,
   ): readonly Tensor[] {
     let tensors = this.#tensors.get(key);
-    if (!tensors) {
+    // The device may have had no memory for one, which is found out later: now it may.
+    if (!tensors || tensors.some((t) => t.isDestroyed)) {
+      for (const t of tensors ?? []) t.destroy();
       const data = source.read();
       if (this.storage === 'f16') checkHalves(name, data);
       const [total, ...rest] = source.shape;
       const width = data.length / total;
       tensors = runs.map(({ first, count }) => {
         const part = data.subarray(first * width, (first + count) * width);
-        return this.gpu.tensor(part, [count, ...rest], key, this.storage);
+        return this.gpu.tensor(part, [count, ...rest], name, this.storage);
       });
       this.#tensors.set(key, tensors);
     }

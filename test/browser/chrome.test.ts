@@ -184,6 +184,11 @@ describe.skipIf(noChrome && !process.env.CI)(`in Chrome${noChrome ? ` (${noChrom
     for (const [source, bytes] of Object.entries(wrong)) expect(bytes, source).toBe(0);
   });
 
+  test('a photo may have more pixels in a row, and rows, than a texture', async () => {
+    const wrong = await chrome.page.evaluate(() => inPage.largeSources());
+    expect(Object.values(wrong)).toEqual([0, 0]);
+  });
+
   test('the page had no errors of its own', () => {
     expect(chrome.problems).toEqual([]);
   });

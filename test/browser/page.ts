@@ -184,8 +184,28 @@ async function sources(): Promise<Record<string, number>> {
   return wrong;
 }
 
+/** Photos with more pixels in a row, or rows, than a texture may have: how many bytes differ from what was drawn. */
+async function largeSources(): Promise<Record<string, number>> {
+  using gpu = await Gpu.request();
+  const long = gpu.device.limits.maxTextureDimension2D + 5;
+  const wrong: Record<string, number> = {};
+  for (const [width, height] of [
+    [long, 3],
+    [3, long],
+  ]) {
+    const drawn = new ImageData(width, height);
+    for (let i = 0; i < drawn.data.length; i++) drawn.data[i] = i % 4 === 3 ? 255 : (i * 31) % 251;
+    const photo = Photo.fromExternal(gpu, await createImageBitmap(drawn));
+    const bytes = new Uint8Array((await photo.pixels.readUint()).buffer);
+    wrong[`${width} x ${height}`] = drawn.data.reduce((sum, b, i) => sum + +(b !== bytes[i]), 0);
+    photo.destroy();
+  }
+  return wrong;
+}
+
 const inPage = {
   sources,
+  largeSources,
   explained,
   golden,
   adapterName,

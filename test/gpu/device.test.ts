@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { DeviceError } from '../../src/errors.js';
 import { capsOf, coreLimits } from '../../src/gpu/caps.js';
 import { Gpu } from '../../src/gpu/device.js';
@@ -6,8 +6,14 @@ import { restUntil } from '../../src/gpu/platform-node.js';
 import { Recorder } from '../../src/gpu/recorder.js';
 import { Tensor } from '../../src/gpu/tensor.js';
 import { usage } from '../../src/gpu/usage.js';
+import { Photo } from '../../src/image/photo.js';
 import { kernel } from '../../src/kernels/kernel.js';
+import { linear } from '../../src/kernels/linear.js';
 import { relu } from '../../src/kernels/relu.js';
+import { Params } from '../../src/net/params.js';
+import { useOwnCache } from '../support/own-cache.js';
+
+useOwnCache();
 
 /** relu, recorded, run and read. */
 async function reluOf(gpu: Gpu, numbers: readonly number[]): Promise<number[]> {
@@ -194,6 +200,111 @@ test('work that does not depend on the device passes through guard, and its erro
   );
   expect(thrown).toBeInstanceOf(RangeError);
   expect(await hasNoScopes(gpu.device)).toBe(true);
+});
+
+test('of several errors the lack of memory is told, from which the others follow', async () => {
+  const filters: GPUErrorFilter[] = [];
+  const device = {
+    limits: coreLimits,
+    features: new Set(),
+    lost: new Promise(() => {}),
+    pushErrorScope: (filter: GPUErrorFilter) => filters.push(filter),
+    popErrorScope: async () => ({ message: `of ${filters.pop()}` }),
+  } as unknown as GPUDevice;
+  const error = (await failureOf(Gpu.adopt(device).scoped('work', () => {}))) as Error;
+  expect(error.message).toBe('work: of out-of-memory');
+  expect(filters).toEqual([]);
+});
+
+/** From now on the device has no memory for the buffers whose label says so: they come as WebGPU hands such buffers out, invalid. */
+function withoutMemory(device: GPUDevice, label: RegExp) {
+  const create = device.createBuffer.bind(device);
+  return vi
+    .spyOn(device, 'createBuffer')
+    .mockImplementation((of) => create(label.test(of.label ?? '') ? { ...of, usage: 0 } : of));
+}
+
+test('memory that runs out while weights are uploaded is an error of the next run, and of that one only', async () => {
+  using gpu = await Gpu.request();
+  const errors = uncapturedErrors(gpu.device);
+  const source = { shape: [3], read: () => Float32Array.of(1, -2, 3) };
+  const params = new Params(gpu, new Map([['layer.weight', source]]));
+  const run = async () => {
+    const recorder = Recorder.on(gpu);
+    const y = recorder.k(relu, { x: params.tensor('layer.weight') });
+    const [tensor] = await recorder.run([y]);
+    const data = [...(await tensor.read())];
+    tensor.destroy();
+    return data;
+  };
+  const short = withoutMemory(gpu.device, /layer\.weight/);
+  for (let i = 0; i < 2; i++) {
+    const error = (await failureOf(run())) as Error;
+    expect(error).toBeInstanceOf(DeviceError);
+    expect(error.message).toMatch(/^layer\.weight/);
+  }
+  short.mockRestore();
+  expect(await run(), 'uploaded anew').toEqual([1, 0, 3]);
+  expect(gpu.liveBytes).toBe(16);
+  params.destroy();
+  expect(gpu.liveBytes).toBe(0);
+  await gpu.idle();
+  expect(errors).toEqual([]);
+});
+
+test('where a photo or the times of a run find no memory, the run says so', async () => {
+  using gpu = await Gpu.request();
+  const errors = uncapturedErrors(gpu.device);
+  const short = withoutMemory(gpu.device, /photo|timestamps/);
+  const texture = gpu.device.createTexture({
+    size: [3, 2],
+    format: 'rgba8unorm',
+    usage: 1, // COPY_SRC
+  });
+  const photo = Photo.fromTexture(gpu, texture);
+  const error = (await failureOf(photo.pixels.read())) as Error;
+  expect(error).toBeInstanceOf(DeviceError);
+  expect(error.message).toMatch(/^photo: /);
+  texture.destroy();
+
+  const recorder = Recorder.on(gpu);
+  const y = recorder.k(relu, { x: recorder.constant(Float32Array.of(1)) });
+  if (gpu.caps.features.has('timestamp-query')) {
+    expect(((await failureOf(recorder.profile([y]))) as Error).message).toMatch(/^timestamps: /);
+  }
+  short.mockRestore();
+  expect(gpu.liveBytes).toBe(0);
+  await gpu.idle();
+  expect(errors).toEqual([]);
+});
+
+test('where variants are timed first, memory that ran out before is still told of by its name', async () => {
+  using gpu = await Gpu.request({ tune: 'first-use' });
+  const short = withoutMemory(gpu.device, /weight/);
+  const recorder = Recorder.on(gpu);
+  const [x, w] = [
+    recorder.constant(new Float32Array(64 * 64), [64, 64]),
+    new Float32Array(64 * 64),
+  ];
+  const y = recorder.k(linear, { x, w: gpu.tensor(w, [64, 64], 'weight') });
+  expect(((await failureOf(recorder.run([y]))) as Error).message).toMatch(/^weight: /);
+  expect(gpu.tuner?.measured).toEqual([]);
+  short.mockRestore();
+  expect(gpu.liveBytes).toBe(0);
+});
+
+test('where reading back finds no memory, the read says so', async () => {
+  using gpu = await Gpu.request();
+  const errors = uncapturedErrors(gpu.device);
+  const tensor = gpu.tensor(Float32Array.of(1, 2), [2]);
+  const short = withoutMemory(gpu.device, /readback/);
+  expect(await failureOf(tensor.read())).toBeInstanceOf(DeviceError);
+  short.mockRestore();
+  expect([...(await tensor.read())]).toEqual([1, 2]);
+  tensor.destroy();
+  expect(gpu.liveBytes).toBe(0);
+  await gpu.idle();
+  expect(errors).toEqual([]);
 });
 
 test('no adapter is a DeviceError that says what to install', async () => {
