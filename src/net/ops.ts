@@ -53,8 +53,8 @@ export interface Epilogue {
   /** What is added to the result; for linear layers only. */
   readonly residual?: Value;
   readonly into?: Place;
-  /** The batch norm behind a convolution is merged into its weights. */
-  readonly folded?: boolean;
+  /** The batch norm behind it, to be merged into its weights; for convolutions only. */
+  readonly folded?: Node<'batchNorm2d'>;
   /** The largest of each 2 x 2 is all that is wanted; for convolutions only. */
   readonly pool?: boolean;
 }
@@ -104,7 +104,7 @@ export const ops: { readonly [K in OpKind]: Op<K> } = {
     takesEpilogue: true,
     forward: (t, node, { into, folded, pool, ...epilogue }) => {
       const act = epilogue.act as Activation; // a GELU is merged into linear layers only
-      const weights = t.weights(node, folded ? t.foldOf(node) : undefined);
+      const weights = t.weights(node, folded);
       const { b } = weights;
       const place = { k0: into?.k0, kTotal: into?.kTotal };
       const masked = t.masked(node.inputs[0]); // never with a pool

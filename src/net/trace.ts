@@ -162,9 +162,9 @@ export class Trace {
     ) {
       return this.#emit(this.graph.get(before), { pool: true }, names);
     }
-    if (this.#isFoldable(node)) {
-      this.#folds.set(before, node as Node as Node<'batchNorm2d'>);
-      return this.#emit(this.graph.get(before), { ...epilogue, folded: true }, names);
+    if (node.kind === 'batchNorm2d' && this.#foldsIn(before)) {
+      const folded = node as Node as Node<'batchNorm2d'>;
+      return this.#emit(this.graph.get(before), { ...epilogue, folded }, names);
     }
     const op = ops[node.kind] as unknown as Op<K>;
     return this.#within(names.join(' + '), () => op.forward(this, node, epilogue));
@@ -208,17 +208,15 @@ export class Trace {
     const node = this.graph.get(name);
     if (!this.#isFree(name)) return false;
     if (ops[node.kind].takesEpilogue) return true;
-    return this.#isFoldable(node) || (node.kind === 'relu' && this.#merges(node.inputs[0]));
+    const [before] = node.inputs;
+    return node.kind === 'batchNorm2d'
+      ? this.#foldsIn(before)
+      : node.kind === 'relu' && this.#merges(before);
   }
 
-  /** Whether a batch norm can be computed within what it reads: only a convolution's own weights can take its factors. */
-  #isFoldable(node: Node): boolean {
-    const [before] = node.inputs;
-    return (
-      node.kind === 'batchNorm2d' &&
-      this.graph.get(before).kind === 'conv2d' &&
-      this.#merges(before)
-    );
+  /** Whether a node is a convolution whose weights can be those of its only reader, a batch norm, too: behind an activation it is another function. */
+  #foldsIn(name: string): boolean {
+    return this.graph.get(name).kind === 'conv2d' && this.#isFree(name);
   }
 
   /**
@@ -236,16 +234,24 @@ export class Trace {
     return node.kind === 'conv2d' && !this.masked(node.inputs[0]);
   }
 
-  /** Batch norms computed within a convolution, by the convolution's name. */
-  readonly #folds = new Map<string, Node<'batchNorm2d'>>();
+  /** Where the backward pass that is being recorded begins and ends: what arrives there is of the node's own output. */
+  #ends: ReadonlySet<string> = new Set();
 
-  /** The batch norm that was computed within this convolution. */
+  /**
+   * The batch norm that a convolution's weights can be those of, too: its only reader. A backward pass takes the two as one however they were computed
+   * forward, but not where it begins or ends between them.
+   */
   foldOf(conv: Node<'conv2d'>): Node<'batchNorm2d'> | undefined {
-    return this.#folds.get(conv.name);
+    const [reader, ...others] = this.graph.consumers(conv.name);
+    if (!reader || others.length > 0 || this.#ends.has(conv.name)) return undefined;
+    const node: Node = this.graph.get(reader);
+    return node.kind === 'batchNorm2d' ? (node as Node<'batchNorm2d'>) : undefined;
   }
 
+  /** Whether what arrives at a batch norm is left to the convolution before it: see {@link foldOf}. */
   isFolded(norm: Node<'batchNorm2d'>): boolean {
-    return this.#folds.get(norm.inputs[0]) === norm;
+    const before: Node = this.graph.get(norm.inputs[0]);
+    return before.kind === 'conv2d' && this.foldOf(before as Node<'conv2d'>) !== undefined;
   }
 
   /** Records a concatenation: inputs that can are computed straight into their channels, the others are copied there. */
@@ -306,7 +312,7 @@ export class Trace {
     return value;
   }
 
-  /** Weight and bias of a convolution, with its batch norm folded in if `folded`. */
+  /** Weight and bias of a convolution, with the batch norm `folded` merged in if there is one. */
   weights(node: Node<'conv2d'>, folded: Node<'batchNorm2d'> | undefined): ConvWeights {
     return new ConvWeights(this, node, folded);
   }
@@ -414,6 +420,7 @@ export class Trace {
       for (const n of below) wanted.add(n);
     }
     const { seed, range } = this.#seed(dy, this.#stored(from).shape[0]);
+    this.#ends = new Set([from, ...to]);
     const grads = new Map<string, Value>([[from, seed]]);
     for (const node of [...this.graph.nodes].reverse()) {
       const g = grads.get(node.name);

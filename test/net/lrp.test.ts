@@ -352,14 +352,22 @@ test('batch norms are merged first: relevance is that of the merged convolution'
     expect(relativeL2(got, want)).toBeLessThan(1e-4);
   }
 
-  // A norm whose own input is asked for is not merged.
+  // However they were computed forward: but between the two there is no relevance.
   const recorder = Recorder.on(normed.gpu!);
   const trace = normed.trace(recorder, recorder.constant(x.data, x.shape), {
     taps: ['features.0'],
   });
-  const rules = relevanceRules('epsilon', { low, high });
-  const dy = recorder.constant(new Float32Array(4), [1, 4]);
-  expect(() => trace.backward('head', dy, ['input'], rules)).toThrow(/features.1 is not merged/);
+  const rules = relevanceRules('gamma', { low, high, gamma });
+  const seed = Float32Array.from({ length: 4 }, (_, c) => Number(c === classId));
+  const dy = recorder.constant(seed, [1, 4]);
+  const apart = trace.backward('head', dy, ['input'], rules).get('input')!;
+  const tensors = await recorder.run([apart, trace.value('features.0')]);
+  const want = (await relevanceOf(merged, 'gamma', ['input'])).input;
+  expect(relativeL2(await tensors[0].read(), want)).toBeLessThan(1e-4);
+  for (const tensor of tensors) tensor.destroy();
+  expect(() => trace.backward('head', dy, ['features.0'], rules)).toThrow(
+    /features.1 is not merged/,
+  );
   normed.destroy();
   merged.destroy();
 });

@@ -123,6 +123,74 @@ describe('executor', () => {
     net.destroy();
   });
 
+  test.each([
+    ['merged', []],
+    ['separate', ['stem.0', 'body.0']],
+  ])('back to and from between a convolution and its batch norm, %s forward', async (_, taps) => {
+    const net = everythingNet(gpu());
+    const x = random([2, 3, 13, 11], 10);
+    const r = Recorder.on(gpu());
+    const trace = net.trace(r, r.constant(x.data, x.shape), { taps, backwardTo: ['input'] });
+    const { output } = trace;
+    /** dy, or dy times or over what the batch norm multiplies each map by. */
+    const scaled = (norm: string, data: Float32Array, power = 1) => {
+      const [w, variance] = ['weight', 'running_var'].map((p) => net.params!.read(`${norm}.${p}`));
+      const size = data.length / (2 * w.length);
+      return data.map((v, i) => {
+        const k = Math.floor(i / size) % w.length;
+        return v * (w[k] / Math.sqrt(variance[k] + 1e-5)) ** power;
+      });
+    };
+    const back = (from: string, dy: Float32Array, to: string[]) => {
+      const { shape } = trace.value(from);
+      return to.map((name) => trace.backward(from, r.constant(dy, shape), to).get(name)!);
+    };
+    const seed = random([2, 5], 11).data;
+    const { shape, size } = trace.value('body.0');
+    const dy = random(shape, 12).data;
+    expect(dy.length).toBe(size);
+    const tensors = await r.run([
+      output,
+      ...back('fc', seed, ['stem.1']),
+      ...back('fc', seed, ['stem.0']),
+      ...back('fc', seed, ['input']),
+      ...back('fc', seed, ['stem.0', 'input']),
+      ...back('body.0', dy, ['cat']),
+      ...back('body.1', scaled('body.1', dy, -1), ['cat']),
+    ]);
+    const read = (await gpu().read(tensors)) as Float32Array[];
+    for (const t of tensors) t.destroy();
+    const [, atNorm, atConv, atInput, bothConv, bothInput, fromConv, fromNorm] = read;
+    expect(relativeL2(atConv, scaled('stem.1', atNorm))).toBeLessThan(1e-6);
+    expect(relativeL2(bothConv, atConv)).toBeLessThan(1e-6);
+    expect(relativeL2(bothInput, atInput)).toBeLessThan(1e-6);
+    expect(relativeL2(fromConv, fromNorm)).toBeLessThan(1e-6);
+    net.destroy();
+  });
+
+  test('a batch norm behind an activation, or behind another, is not the convolution’s', async () => {
+    const build = (classes: number) => {
+      const g = new Graph();
+      const maps = g.sequential('features', 'input', [
+        Conv2d(3, 6, 3, { pad: 1 }),
+        ReLU,
+        BatchNorm2d(6),
+        Conv2d(6, 5, 1),
+        BatchNorm2d(5),
+        BatchNorm2d(5),
+        ReLU,
+      ]);
+      const pooled = g.add('pool', [maps], AdaptiveAvgPool2d([1, 1]));
+      g.add('fc', [g.add('flatten', [pooled], Flatten)], Linear(5, classes));
+      return g;
+    };
+    const net = Net.from(gpu(), { ...everything, build }, hashWeights(build(5), 3));
+    const x = random([1, 3, 9, 8], 12);
+    const [separate] = await logitsOf(net, x, [...net.graph.names]);
+    expect(relativeL2((await logitsOf(net, x))[0], separate)).toBeLessThan(1e-6);
+    net.destroy();
+  });
+
   test('forward from any node gives what the whole pass gives', async () => {
     const net = everythingNet(gpu());
     const x = random([2, 3, 9, 9], 7);
