@@ -48,6 +48,13 @@ export interface Scene {
    * what they demand counts for nothing: for further copies, of images whose first ones were asked before.
    */
   on(input: Value, copies: number, demanding?: boolean): Scene;
+  /**
+   * Noise for the images, as `addNoise` reads it: the same for the same name and deviation, but another on images that {@link noisy} has given noise
+   * already, which would otherwise get the same once more.
+   */
+  noise(name: string, sigma: number): Value;
+  /** The same question about the images with that noise. */
+  noisy(name: string, sigma: number): Scene;
   /** The same images and forward pass, other layers or another target. */
   about(other: { readonly layers?: readonly string[]; readonly target?: Target }): Scene;
   /** From a method's raw map to its finished amounts [N,H,W], to be added to others': in 0..1, or in -1..1 if it {@link isSigned}. */

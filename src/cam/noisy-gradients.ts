@@ -1,5 +1,4 @@
 import type { Value } from '../gpu/value.js';
-import { addNoise, noiseOf } from '../kernels/add-noise.js';
 import { channelSlice } from '../kernels/channel-slice.js';
 import { runningMoments } from '../kernels/running-moments.js';
 import { backToInput } from './backprop.js';
@@ -28,8 +27,7 @@ export function noisyGradients(
   let moments: Value | undefined;
   for (let copy = 0; copy < Number(copies); copy++) {
     recorder.cut(1);
-    const noise = recorder.constant(noiseOf(`${seed}:${copy}`, sigma as number));
-    const g = backToInput(scene.on(k(addNoise, { x: input, noise }), 1));
+    const g = backToInput(scene.noisy(`${seed}:${copy}`, sigma as number));
     const share = recorder.constant(Float32Array.of(1 / (copy + 1)));
     moments = k(runningMoments, { g, share }, {}, { into: moments });
   }

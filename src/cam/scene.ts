@@ -1,6 +1,7 @@
 import { TargetError } from '../errors.js';
 import type { Recorder } from '../gpu/recorder.js';
 import type { Value } from '../gpu/value.js';
+import { addNoise, noiseOf } from '../kernels/add-noise.js';
 import { maxAbsChannels } from '../kernels/max-abs-channels.js';
 import { mixParts } from '../kernels/mix-parts.js';
 import { normalizeRows } from '../kernels/normalize-rows.js';
@@ -48,8 +49,12 @@ interface SceneParts extends Pick<ProfileSpec, 'size' | 'keepsNegative'> {
   readonly reports?: Report[];
   /** Copies of each of the caller's images, of which the first is demanded of; 1 if they are the images themselves. */
   readonly copies?: number;
+  /** Names of the noise that `input` has been given, which those of further noise begin with. */
+  readonly noises?: string;
   /** The forward pass of `input`, if there is one already. */
   readonly trace?: Trace;
+  /** That of the caller's images, of which `input` has copies: classes are chosen on it. */
+  readonly root?: Trace;
   /** One-hot rows of the images' classes, if they are known already. */
   readonly chosen?: () => Value;
 }
@@ -74,13 +79,31 @@ export function sceneOf(parts: SceneParts): OwnScene {
   const taps = [...layers, ...(target.node ? [target.node] : []), ...(parts.taps ?? [])];
   const retrace = (from: Value) => net.trace(recorder, from, { taps, backwardTo });
   const trace = parts.trace ?? retrace(input);
+  const { root = trace, copies: ofEach = 1 } = parts;
+  const copiesOf = (x: Value, copies: number) =>
+    copies === 1 ? x : recorder.k(repeatRows, { x }, { copies });
   const chosen =
     parts.chosen ??
     once(() => {
-      if (part.choose && !target.node) return part.choose(recorder, trace.output);
+      if (part.choose && !target.node) return copiesOf(part.choose(recorder, root.output), ofEach);
       throw new TargetError(
         `${target.description}: this method scores other images by a class: choose one`,
       );
+    });
+  const noises = parts.noises ?? '';
+  const noise = (name: string, sigma: number) => recorder.constant(noiseOf(noises + name, sigma));
+  const sceneOn = (other: Value, copies: number, more: Partial<SceneParts>) =>
+    sceneOf({
+      ...parts,
+      input: other,
+      // Noise may have made copies of one picture differ.
+      pictures: undefined,
+      size: 'input',
+      copies: copies * ofEach,
+      trace: undefined,
+      root,
+      chosen: once(() => copiesOf(chosen(), copies)),
+      ...more,
     });
   const seeds = new Map<Trace, Seed>();
   const finished: OwnScene['finished'] = (method, raw) => {
@@ -113,17 +136,12 @@ export function sceneOf(parts: SceneParts): OwnScene {
     },
     // Maps of other images are finished at their own size, for whoever puts them together.
     on: (other, copies, demanding = true) =>
-      sceneOf({
-        ...parts,
-        input: other,
-        ...(!demanding && { demands: [] }),
-        // Noise may have made copies of one picture differ.
-        pictures: undefined,
-        size: 'input',
-        copies: copies * (parts.copies ?? 1),
-        trace: undefined,
-        chosen: once(() => recorder.k(repeatRows, { x: chosen() }, { copies })),
-      }),
+      sceneOn(other, copies, demanding ? {} : { demands: [] }),
+    noise,
+    noisy: (name, sigma) => {
+      const noisy = recorder.k(addNoise, { x: input, noise: noise(name, sigma) });
+      return sceneOn(noisy, 1, { noises: `${noises}${name}/` });
+    },
     about: (other) =>
       sceneOf({
         ...parts,
@@ -140,7 +158,7 @@ export function sceneOf(parts: SceneParts): OwnScene {
       if (copies === undefined && !isKnown) reports.push({ name, value });
     },
     demand: (value, error) => {
-      parts.demands.push({ value, copies: parts.copies ?? 1, error });
+      parts.demands.push({ value, copies: ofEach, error });
     },
   };
 }

@@ -1,5 +1,5 @@
 import type { Value } from '../gpu/value.js';
-import { addNoise, noiseOf } from '../kernels/add-noise.js';
+import { addNoise } from '../kernels/add-noise.js';
 import { gradientMoments } from '../kernels/gradient-moments.js';
 import { smoothPlusPlusWeights } from '../kernels/smooth-plus-plus-weights.js';
 import { weightedSum } from '../kernels/weighted-sum.js';
@@ -43,7 +43,7 @@ export const smoothGradCamPlusPlus: Method = {
     const A = activationsAt(scene.trace, layers[0]);
     let m: Value | undefined;
     for (let copy = 0; copy < copies; copy++) {
-      const noise = recorder.constant(noiseOf(`${options.seed}:${copy}`, options.sigma as number));
+      const noise = scene.noise(`${options.seed}:${copy}`, options.sigma as number);
       const noisy = scene.retrace(k(addNoise, { x: scene.input, noise }));
       const { G } = featuresAt(scene, noisy, layers[0]);
       m = k(gradientMoments, { g: G }, { copies, first: copy === 0 }, { into: m });

@@ -1,5 +1,4 @@
 import type { Value } from '../gpu/value.js';
-import { addNoise, noiseOf } from '../kernels/add-noise.js';
 import { fuseMaps } from '../kernels/fuse-maps.js';
 import { type Method, wrapperOptions } from './method.js';
 
@@ -7,6 +6,8 @@ import { type Method, wrapperOptions } from './method.js';
  * Any method, averaged over noisy copies of the image: D. Smilkov et al., "SmoothGrad: removing noise by adding noise", 2017.
  *
  *   raw = mean over j of raw_f(I + n_j),  n_j ~ N(0, sigma^2); all copies are explained for the class of the image without noise
+ *
+ * A method that adds noise itself adds other noise to each copy than these have.
  *
  * Its name is `smooth-` and the method's; so are its options, and the noise's; a name that both have is the method's, and the noise's begins with
  * `noise`.
@@ -35,15 +36,14 @@ export function smooth(
     options,
     passes: method.passes === 'many' ? 'many' : 'several',
     record: (scene, values) => {
-      const { recorder, input } = scene;
+      const { recorder } = scene;
       const { noise: sigma, noiseSeed, samples: count } = own(values);
       const samples = count as number;
       let sum: Value | undefined;
       for (let sample = 0; sample < samples; sample++) {
         recorder.cut(1);
-        const noise = recorder.constant(noiseOf(`${noiseSeed}:${sample}`, sigma as number));
-        const noisy = recorder.k(addNoise, { x: input, noise });
-        const raw = method.record(scene.on(noisy, 1), inner(values));
+        const noisy = scene.noisy(`${noiseSeed}:${sample}`, sigma as number);
+        const raw = method.record(noisy, inner(values));
         const share = { mode: 'sum', weight: 1 / samples, first: sample === 0 } as const;
         sum = recorder.k(fuseMaps, { x: raw }, share, { into: sum });
       }

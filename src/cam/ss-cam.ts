@@ -1,5 +1,5 @@
 import type { Value } from '../gpu/value.js';
-import { addNoise, noiseOf } from '../kernels/add-noise.js';
+import { addNoise } from '../kernels/add-noise.js';
 import { fuseMaps } from '../kernels/fuse-maps.js';
 import { scoreWeights } from '../kernels/score-weights.js';
 import { weightedSum } from '../kernels/weighted-sum.js';
@@ -41,7 +41,7 @@ export const ssCam: Method = {
     const black = zeros(recorder, input.shape);
     let mean: Value | undefined;
     for (let copy = 0; copy < copies; copy++) {
-      const noise = recorder.constant(noiseOf(`${options.seed}:${copy}`, options.sigma as number));
+      const noise = scene.noise(`${options.seed}:${copy}`, options.sigma as number);
       // I m + n is the image with the noise where the mask is 1, and the noise alone where it is 0.
       const x = k(addNoise, { x: input, noise });
       const canvas = k(addNoise, { x: black, noise });

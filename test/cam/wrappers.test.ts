@@ -432,6 +432,35 @@ describe('smooth', () => {
     return image;
   }
 
+  test.each([
+    ['grad-cam', { samples: 1, noise: 0.8 }],
+    ['smoothgrad', { copies: 1, sigma: 0.8 }],
+    ['vargrad', { copies: 2, sigma: 0.8 }],
+    ['ss-cam', { copies: 1, sigma: 0.8, ...batch }],
+    ['smooth-grad-cam++', { copies: 1, sigma: 0.8 }],
+  ])('noise within noise is other noise: %s', async (name, options) => {
+    const inner = name === 'grad-cam' ? smooth(gradCam) : methodNamed(name);
+    const outer = name === 'grad-cam' ? ['noiseSamples', 'noiseNoise'] : ['samples', 'noise'];
+    const once = { ...options, [outer[0]]: 1, [outer[1]]: 0.8 };
+    // An early layer, whose gradients depend on the image.
+    const at = (method: Method, options: object, image = x) =>
+      explained(net, image, {
+        ...{ method, layer: 'features.1', target: classTarget(2) },
+        options: { ...options },
+      });
+    const { raw } = await at(smooth(inner), once);
+    // That of the image with the same noise already: twice the same.
+    const doubled = await at(inner, options, await noisy(0, 0.8));
+    expect(relativeL2(raw, doubled.raw)).toBeGreaterThan(1e-2);
+    expect((await at(smooth(inner), once)).raw).toEqual(raw);
+    if (name === 'smoothgrad') {
+      // It is told apart by the name of the noise that is there already.
+      const apart = { ...options, seed: 'noise:0/noise' };
+      const want = await at(inner, apart, await noisy(0, 0.8));
+      expect(relativeL2(raw, want.raw)).toBeLessThan(1e-5);
+    }
+  });
+
   test('the class predicted is that of the image without noise', async () => {
     const sigma = 4;
     let classId = -1;
