@@ -4,12 +4,12 @@
 //
 //   y[n, c] = (x[n, c] - least) / (largest - least)
 //
-// 0 everywhere in a constant row, and for elements that are not finite: y never holds a NaN. With SIGNED the largest magnitude and its negative
-// stand for largest and least, so that 1/2 is 0; what was 0 above, a row of zeros and what is not finite, is 1/2.
+// 0 everywhere in a constant row, and for elements that are not finite: y never holds a NaN, unless KEEPS_NON_FINITE leaves those as they are.
+// With SIGNED the largest magnitude and its negative stand for largest and least, so that 1/2 is 0; what was 0 above, a row of zeros and what is not finite, is 1/2.
 
 alias elem = f32;
 
-override N: u32; override C: u32; override SIGNED: u32;
+override N: u32; override C: u32; override SIGNED: u32; override KEEPS_NON_FINITE: u32;
 override GX = 64u;
 
 @group(0) @binding(0) var<storage, read> x: array<elem>;
@@ -36,5 +36,5 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u, 
     let about = 0.5 + 0.5 * (v * scale / (size * scale));
     result = clamp(select(above, about, SIGNED == 1u && size > 0x1p126f), 0.0, 1.0);
   }
-  y[i] = elem(result);
+  y[i] = select(elem(result), x[i], KEEPS_NON_FINITE == 1u && !isFinite);
 }

@@ -13,7 +13,7 @@ import { optionsOf } from './options.js';
 import { type Profile, profiles } from './profiles.js';
 import { methodNamed } from './registry.js';
 import { type MapInfo, SaliencyMap } from './saliency-map.js';
-import { amountsOf, type Demand, type Report, sceneOf, stretch } from './scene.js';
+import { amountsOf, type Demand, type Finished, type Report, sceneOf, stretch } from './scene.js';
 import { classTarget, type Target } from './target.js';
 
 export interface ExplainOptions {
@@ -146,20 +146,21 @@ function record(
     return { part, raw, score: own.seed(trace).score };
   });
 
-  const finished = parts.map(({ part, raw }) => ({ part, raw, ...scene.finished(method, raw) }));
-  let { map, range: mapRange } = finished[0];
-  if (finished.length > 1) {
-    let sum: Value | undefined;
-    finished.forEach((f, i) => {
-      const how = { mode: 'sum', weight: f.part.weight, first: i === 0 } as const;
-      sum = k(fuseMaps, { x: amountsOf(recorder, method, f.map) }, how, { into: sum });
-    });
-    ({ map, range: mapRange } = stretch(recorder, sum!, isSigned(method)));
-  }
   const raw = parts[0].raw;
+  let finished: Finished;
+  if (parts.length === 1) finished = scene.finished(method, raw);
+  else {
+    let sum: Value | undefined;
+    parts.forEach(({ part, raw }, i) => {
+      const { map } = scene.finished(method, raw, { toAdd: true });
+      const share = { mode: 'sum', weight: part.weight, first: i === 0 } as const;
+      sum = k(fuseMaps, { x: amountsOf(recorder, method, map) }, share, { into: sum });
+    });
+    finished = stretch(recorder, sum!, isSigned(method));
+  }
   const rawRange = k(rowRange, { x: raw.reshape([N, raw.size / N]) });
   return {
-    outputs: [map, raw, trace.output, parts[0].score, rawRange, mapRange],
+    outputs: [finished.map, raw, trace.output, parts[0].score, rawRange, finished.range],
     reports,
     demands,
     info: {
@@ -168,6 +169,7 @@ function record(
       profile: profileName,
       layers,
       target: method.usesTarget ? target.description : 'none',
+      maps: parts.length,
       network: net.name,
       preprocessing: net.preprocessing,
     },

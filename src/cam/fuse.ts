@@ -71,5 +71,5 @@ function mapOf(scene: Scene, method: Method, values: OptionValues, target?: Targ
     const share = { mode: 'sum', weight: part.weight, first: i === 0 } as const;
     sum = recorder.k(fuseMaps, { x: map }, share, { into: sum });
   });
-  return amountsOf(recorder, method, stretch(recorder, sum!, isSigned(method)).map);
+  return amountsOf(recorder, method, stretch(recorder, sum!, isSigned(method), true).map);
 }

@@ -57,7 +57,10 @@ export interface Scene {
   noisy(name: string, sigma: number): Scene;
   /** The same images and forward pass, other layers or another target. */
   about(other: { readonly layers?: readonly string[]; readonly target?: Target }): Scene;
-  /** From a method's raw map to its finished amounts [N,H,W], to be added to others': in 0..1, or in -1..1 if it {@link isSigned}. */
+  /**
+   * From a method's raw map to its finished amounts [N,H,W] at the input's size, to be added to others': in 0..1, or in -1..1 if it
+   * {@link isSigned}; what is not finite stays so.
+   */
   amounts(method: Method, raw: Value): Value;
   /** Lets the explanation fail, once it has run, if an image's element of `value` is not positive: `error` makes what is thrown. Of copies of an image the first counts. */
   demand(value: Value, error: (image: number) => Error): void;

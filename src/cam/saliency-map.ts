@@ -14,7 +14,7 @@ import {
 import type { Preprocessing } from '../image/preprocessing.js';
 import { channelSlice } from '../kernels/channel-slice.js';
 import { isSigned, type Method, type OptionValues } from './method.js';
-import type { Profile } from './profiles.js';
+import { type Profile, profiles } from './profiles.js';
 
 /** How a map came about. */
 export interface MapInfo {
@@ -23,6 +23,8 @@ export interface MapInfo {
   readonly profile: Profile;
   readonly layers: readonly string[];
   readonly target: string;
+  /** Maps that it is the sum of: one for each part of the target. The raw map is the first one's. */
+  readonly maps: number;
   readonly network: string;
   readonly preprocessing: Preprocessing;
 }
@@ -165,31 +167,39 @@ export function paintFor(
   return { signed: isSigned(method) && colormap === own, ...options, colormap };
 }
 
-/** The likely reasons for a map that shows nothing. */
+/** The likely reasons for a map that shows nothing, or not what it should. */
 function warningsOf(
-  info: MapInfo,
+  { layers, maps, target, method, profile }: MapInfo,
   [rawMin, rawMax, rawNonFinite, rawNonZero]: readonly number[],
-  [mapMin, mapMax]: readonly number[],
+  [mapMin, mapMax, mapNonFinite, mapNonZero]: readonly number[],
   logits: ArrayLike<number>,
 ): string[] {
-  const where = info.layers.join(', ') || 'the input';
+  const where = layers.join(', ') || 'the input';
   if (Array.from(logits).some((y) => !Number.isFinite(y))) {
     return [
       'the logits are not finite: the weights or the input are damaged, or the input is not normalised as the network wants',
     ];
   }
-  if (rawNonFinite > 0) {
+  if (rawNonFinite > 0 || mapNonFinite > 0) {
+    // Of several maps only the first one's raw map is counted; the others tell in the sum.
+    const [what, count] = rawNonFinite > 0 ? ['raw map', rawNonFinite] : ['map', mapNonFinite];
     return [
-      `the raw map has ${rawNonFinite} values that are not finite: activations or gradients at ${where} overflow`,
+      `the ${what} has ${count} values that are not finite: activations or gradients at ${where} overflow`,
     ];
   }
-  if (rawNonZero === 0) {
+  if (maps > 1 && mapNonZero === 0) {
     return [
-      `the raw map is all zero: the target does not depend on ${where} for this input (dead activations, or a saturated ${info.target})`,
+      `the sum of ${maps} maps is all zero: nothing at ${where} speaks for any part of the target for this input`,
+    ];
+  }
+  if (maps === 1 && rawNonZero === 0) {
+    return [
+      `the raw map is all zero: the target does not depend on ${where} for this input (dead activations, or a saturated ${target})`,
     ];
   }
   if (mapMin === mapMax) {
-    return rawMax <= 0
+    const dropsNegative = method.finish === 'relu' && !profiles[profile].keepsNegative;
+    return maps === 1 && dropsNegative && rawMax <= 0
       ? [
           `the map is blank: no place at ${where} speaks for the target (the raw map lies in ${rawMin} .. ${rawMax}, and negative values are dropped)`,
         ]

@@ -67,9 +67,17 @@ export interface Finished {
   readonly range: Value;
 }
 
+interface FinishOptions {
+  readonly keepsNegative: boolean;
+  /** [H,W]; default the raw map's. */
+  readonly size: readonly [number, number] | undefined;
+  /** Whether it is added to others: what is not finite stays so, for the sum to tell of it. */
+  readonly toAdd?: boolean;
+}
+
 /** A scene, and how it finishes maps. */
 export interface OwnScene extends Scene {
-  finished(method: Method, raw: Value): Finished;
+  finished(method: Method, raw: Value, how?: Partial<FinishOptions>): Finished;
 }
 
 /** What a method is given. The forward pass, each seed and the choice of classes are recorded once. */
@@ -106,13 +114,13 @@ export function sceneOf(parts: SceneParts): OwnScene {
       ...more,
     });
   const seeds = new Map<Trace, Seed>();
-  const finished: OwnScene['finished'] = (method, raw) => {
-    const [, , H, W] = input.shape;
-    return finish(recorder, method, raw, {
+  const [, , H, W] = input.shape;
+  const finished: OwnScene['finished'] = (method, raw, how) =>
+    finish(recorder, method, raw, {
       keepsNegative: parts.keepsNegative,
       size: parts.size === 'input' ? [H, W] : undefined,
+      ...how,
     });
-  };
   return {
     recorder,
     net,
@@ -151,7 +159,9 @@ export function sceneOf(parts: SceneParts): OwnScene {
         ...(other.target ? { chosen: undefined } : { chosen }),
       }),
     finished,
-    amounts: (method, raw) => amountsOf(recorder, method, finished(method, raw).map),
+    // Parts of a fusion may be of any size: they meet at the input's.
+    amounts: (method, raw) =>
+      amountsOf(recorder, method, finished(method, raw, { size: [H, W], toAdd: true }).map),
     report: (name, value) => {
       const { copies, reports = [] } = parts;
       const isKnown = reports.some((r) => r.name === name);
@@ -176,13 +186,14 @@ function finish(
   recorder: Recorder,
   method: Method,
   raw: Value,
-  { keepsNegative, size }: { keepsNegative: boolean; size: readonly [number, number] | undefined },
+  { keepsNegative, size, toAdd = false }: FinishOptions,
 ): Finished {
   const { k } = recorder;
   let map = raw;
   if (method.finish === 'magnitude') map = k(maxAbsChannels, { x: raw });
   else if (isSigned(method) && raw.shape.length === 4) map = sumOfChannels(recorder, raw);
-  else if (method.finish === 'relu' && !keepsNegative) map = k(relu, { x: raw });
+  else if (method.finish === 'relu' && !keepsNegative)
+    map = k(relu, { x: raw }, { keepsInfinite: toAdd });
   const [N, h, w] = map.shape;
   if (size && (h !== size[0] || w !== size[1])) {
     map = k(resizeBilinear, { x: map.reshape([N, 1, h, w]) }, { outputSize: size }).reshape([
@@ -190,7 +201,7 @@ function finish(
       ...size,
     ]);
   }
-  return stretch(recorder, map, isSigned(method));
+  return stretch(recorder, map, isSigned(method), toAdd);
 }
 
 /** x [N,C,H,W] -> [N,H,W]. */
@@ -200,12 +211,21 @@ function sumOfChannels(recorder: Recorder, x: Value): Value {
   return recorder.k(weightedSum, { x, w });
 }
 
-/** Min-max to 0..1; a constant map gives zeros. If `signed`, 1/2 is 0 and the largest magnitude reaches 0 or 1. */
-export function stretch(recorder: Recorder, map: Value, signed = false): Finished {
+/**
+ * Min-max to 0..1; a constant map gives zeros. If `signed`, 1/2 is 0 and the largest magnitude reaches 0 or 1. What is not finite becomes 0, or
+ * 1/2, unless it is kept.
+ */
+export function stretch(
+  recorder: Recorder,
+  map: Value,
+  signed = false,
+  keepsNonFinite = false,
+): Finished {
   const { k } = recorder;
   const rows = map.reshape([map.shape[0], map.size / map.shape[0]]);
   const range = k(rowRange, { x: rows });
-  return { map: k(normalizeRows, { x: rows, range }, { signed }).reshape(map.shape), range };
+  const stretched = k(normalizeRows, { x: rows, range }, { signed, keepsNonFinite });
+  return { map: stretched.reshape(map.shape), range };
 }
 
 /** What a finished map stands for, to be added to others: itself, or -1..1 if it has a sign. */

@@ -1,9 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { explain, planExplain } from '../../src/cam/explain.js';
+import { fuse } from '../../src/cam/fuse.js';
 import type { Method } from '../../src/cam/method.js';
 import { featuresAt } from '../../src/cam/method.js';
 import { methods } from '../../src/cam/registry.js';
+import { slidingWindow } from '../../src/cam/sliding-window.js';
 import {
   classTarget,
   cosineTarget,
@@ -430,4 +432,76 @@ test('weights that overflow are told, not drawn', async () => {
   result.destroy();
   input.destroy();
   broken.destroy();
+});
+
+/** A method whose raw maps [N,2,3] are given, one set for each time it is asked, of as many images as there are. */
+function given(...raws: readonly (readonly number[])[]): Method {
+  let asked = 0;
+  return {
+    name: 'given',
+    title: '',
+    paper: '',
+    options: {},
+    layers: 'one',
+    finish: 'relu',
+    passes: 'one',
+    usesTarget: true,
+    record: ({ recorder, input }) => {
+      const N = input.shape[0];
+      const raw = raws[asked++ % raws.length];
+      const data = Float32Array.from({ length: 6 * N }, (_, i) => raw[i % raw.length]);
+      return recorder.constant(data, [N, 2, 3]);
+    },
+  };
+}
+
+describe('warnings', () => {
+  const fine = [3, -1, 2, 0, 1, 5];
+  const zero = [0, 0, 0, 0, 0, 0];
+  const two = weightedTarget([
+    { choice: 0, weight: 1 },
+    { choice: 1, weight: 2 },
+  ]);
+  const { NaN: nan, POSITIVE_INFINITY: inf } = Number;
+  const warningsOf = async (method: Method, options: Parameters<typeof explain>[2] = {}) => {
+    const { summaries, map } = await mapsOf(one, { method, ...options });
+    expect(map.every((v) => Number.isFinite(v))).toBe(true);
+    return summaries[0].warnings.join();
+  };
+
+  test.each([nan, inf, -inf])('a later class whose map holds %d is told', async (bad) => {
+    const broken = fine.with(3, bad);
+    for (const profile of ['paper', 'captum'] as const) {
+      const how = { target: two, profile };
+      expect(await warningsOf(given(fine, fine), how)).toBe('');
+      expect(await warningsOf(given(fine, broken), how)).toMatch(/not finite/);
+      expect(await warningsOf(given(broken, fine), how)).toMatch(/not finite/);
+    }
+  });
+
+  test.each([nan, inf, -inf])('%d in a window, or in a part of a fusion, is told', async (bad) => {
+    // The image's own map is whole, and so are those of most windows.
+    const maps = [fine, fine, fine, fine, fine.with(3, bad)];
+    expect(await warningsOf(slidingWindow(given(fine)))).toBe('');
+    expect(await warningsOf(slidingWindow(given(maps.flat())))).toMatch(/not finite/);
+    const fused = (second: Method) => fuse('both', [{ method: given(fine) }, { method: second }]);
+    expect(await warningsOf(fused(given(fine)))).toBe('');
+    expect(await warningsOf(fused(given(fine.with(5, bad))))).toMatch(/not finite/);
+  });
+
+  test('of several classes nothing is said to be zero unless all is', async () => {
+    const target = two;
+    expect(await warningsOf(given(zero, fine), { target })).toBe('');
+    expect(await warningsOf(given(fine, zero), { target })).toBe('');
+    expect(await warningsOf(given(zero, zero), { target })).toMatch(/sum of 2 maps is all zero/);
+    expect(await warningsOf(given(zero))).toMatch(/the raw map is all zero/);
+  });
+
+  test('negative values are said to be dropped where they are', async () => {
+    const negative = given([-2, -2, -2, -2, -2, -2]);
+    expect(await warningsOf(negative)).toMatch(/negative values are dropped/);
+    expect(await warningsOf(negative, { profile: 'captum' })).toMatch(/the same value everywhere/);
+    const kept = { ...negative, finish: 'none' } as const;
+    expect(await warningsOf(kept)).toMatch(/the same value everywhere/);
+  });
 });

@@ -62,6 +62,14 @@ for (const shape of shapes) {
   });
 }
 
+test('relu leaves -infinity where that is asked for', async () => {
+  const x = { shape: [5], data: Float32Array.of(-Infinity, -3e38, Number.NaN, Infinity, 2) };
+  const kept = await runKernel(gpu(), relu, { x }, { keepsInfinite: true });
+  expect([...kept.y]).toEqual([-Infinity, 0, Number.NaN, Infinity, 2]);
+  const { y } = await runKernel(gpu(), relu, { x });
+  expect([...y]).toEqual([0, 0, Number.NaN, Infinity, 2]);
+});
+
 test('elementwise kernels fold more workgroups than a dimension holds', async () => {
   const [a, b] = [random([5, 201], 1), random([5, 201], 2)];
   const line = { shape: [2], data: new Float32Array([1, 2]) };

@@ -210,6 +210,35 @@ test('normalizeRows gives 0 for constant rows and for what is not finite', async
   expect([...(await normalized(ends))]).toEqual([0, 0.5, 1]);
 });
 
+test('normalizeRows leaves what is not finite where that is asked for', async () => {
+  const rows = [
+    [nan, 1, 3, 2],
+    [-inf, 5, 5, 5],
+    [inf, nan, -inf, inf],
+    [-1, 4, inf, 0],
+  ];
+  const x = { shape: [4, 4], data: Float32Array.from(rows.flat()) };
+  const kept = async (signed: boolean) => [
+    ...(await normalized(x, undefined, { signed, keepsNonFinite: true })),
+  ];
+  expect(await kept(false)).toEqual(
+    [
+      [nan, 0, 1, 0.5],
+      [-inf, 0, 0, 0],
+      [inf, nan, -inf, inf],
+      [0, 1, inf, Math.fround(0.2)],
+    ].flat(),
+  );
+  expect(await kept(true)).toEqual(
+    [
+      [nan, Math.fround(2 / 3), 1, Math.fround(5 / 6)],
+      [-inf, 1, 1, 1],
+      [inf, nan, -inf, inf],
+      [0.375, 1, inf, 0.5],
+    ].flat(),
+  );
+});
+
 test('topK says what does not fit', () => {
   const x = { shape: [2, 5] };
   expect(() => topK.plan({ x }, { k: 6 })).toThrow(
