@@ -133,6 +133,7 @@ function record(
     target,
     part: target.parts[0],
     memoryBytes: options.memoryBytes ?? recorder.caps.limits.maxBufferSize / 4,
+    profile: profileName,
     size: profile.size,
     keepsNegative: profile.keepsNegative,
     demands,

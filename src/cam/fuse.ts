@@ -25,6 +25,8 @@ export interface FusePart {
  *
  *   raw = sum over parts i of weight_i map_i
  *
+ * Parts follow the profile that is asked for, but are finished, and added, at the input's size, whatever their layers'.
+ *
  * @throws LayerError for no parts, or a weight that is no number.
  */
 export function fuse(name: string, parts: readonly FusePart[]): Method {
@@ -34,7 +36,8 @@ export function fuse(name: string, parts: readonly FusePart[]): Method {
       throw new LayerError(`fuse: weight of ${method.name} is ${weight}, should be a number`);
     }
   }
-  const values: readonly OptionValues[] = parts.map((p) => optionsOf(p.method, p.options));
+  // Once here, so that what does not fit is told at once.
+  for (const { method, options } of parts) optionsOf(method, options);
   const titles = [...new Set(parts.map((p) => p.method.title))];
   return {
     name,
@@ -46,12 +49,16 @@ export function fuse(name: string, parts: readonly FusePart[]): Method {
     passes: parts.some((p) => p.method.passes === 'many') ? 'many' : 'several',
     usesTarget: parts.some((p) => p.method.usesTarget),
     suits: (graph) => parts.every((p) => p.method.suits?.(graph) ?? true),
-    taps: (graph) => parts.flatMap((p) => p.method.taps?.(graph) ?? []),
+    taps: (graph) =>
+      parts.flatMap(({ method, layer, target }) => [
+        ...(method.taps?.(graph) ?? []),
+        ...[layer, target?.node].filter((node) => node !== undefined),
+      ]),
     record: (scene) => {
       let sum: Value | undefined;
-      parts.forEach(({ method, layer, target, weight = 1 }, i) => {
+      parts.forEach(({ method, options, layer, target, weight = 1 }, i) => {
         const own = scene.about({ ...(layer && { layers: [layer] }), ...(target && { target }) });
-        const map = mapOf(own, method, values[i], target);
+        const map = mapOf(own, method, optionsOf(method, options, scene.profile), target);
         const share = { mode: 'sum', weight, first: i === 0 } as const;
         sum = scene.recorder.k(fuseMaps, { x: map }, share, { into: sum });
       });

@@ -4,6 +4,7 @@ import type { Value } from '../gpu/value.js';
 import type { Graph } from '../net/graph.js';
 import type { Net } from '../net/net.js';
 import type { Trace } from '../net/trace.js';
+import type { Profile } from './profiles.js';
 import type { Seed, Target, TargetPart } from './target.js';
 
 /** An option of a method: its default (whose type it has), and what it does. */
@@ -66,6 +67,8 @@ export interface Scene {
   demand(value: Value, error: (image: number) => Error): void;
   /** Puts a number for each image, [N], beside the map: into its summary, under this name. Of copies of the images nothing is reported. */
   report(name: string, value: Value): void;
+  /** Whose conventions are followed: for methods that give others their options. */
+  readonly profile: Profile;
   /** What one batch of masked copies may take on the GPU, bytes. */
   readonly memoryBytes: number;
 }

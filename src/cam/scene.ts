@@ -13,7 +13,7 @@ import { weightedSum } from '../kernels/weighted-sum.js';
 import type { Net } from '../net/net.js';
 import type { Trace } from '../net/trace.js';
 import { isSigned, type Method, type Scene } from './method.js';
-import type { ProfileSpec } from './profiles.js';
+import type { Profile, ProfileSpec } from './profiles.js';
 import type { Seed, Target, TargetPart } from './target.js';
 
 /** A value whose elements must be positive for an explanation to stand. */
@@ -41,6 +41,8 @@ interface SceneParts extends Pick<ProfileSpec, 'size' | 'keepsNegative'> {
   readonly target: Target;
   readonly part: TargetPart;
   readonly memoryBytes: number;
+  /** Default `paper`. */
+  readonly profile?: Profile;
   /** Where {@link Scene.demand} puts what it is given. */
   readonly demands: Demand[];
   /** What the method asks for beside its layers, on every forward pass. */
@@ -130,6 +132,7 @@ export function sceneOf(parts: SceneParts): OwnScene {
     target,
     part,
     memoryBytes: parts.memoryBytes,
+    profile: parts.profile ?? 'paper',
     trace,
     retrace,
     choice: chosen,

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { explain } from '../../src/cam/explain.js';
-import { fuse } from '../../src/cam/fuse.js';
+import { type FusePart, fuse } from '../../src/cam/fuse.js';
 import { gradCam } from '../../src/cam/grad-cam.js';
 import type { Method } from '../../src/cam/method.js';
 import { methodNamed } from '../../src/cam/registry.js';
@@ -8,9 +8,24 @@ import { rise } from '../../src/cam/rise.js';
 import { scoreCam } from '../../src/cam/score-cam.js';
 import { slidingWindow } from '../../src/cam/sliding-window.js';
 import { smooth } from '../../src/cam/smooth.js';
-import { classTarget, probabilityTarget, weightedTarget } from '../../src/cam/target.js';
+import {
+  classTarget,
+  probabilityTarget,
+  type Target,
+  weightedTarget,
+} from '../../src/cam/target.js';
 import { LayerError } from '../../src/errors.js';
 import { addNoise, noiseOf } from '../../src/kernels/add-noise.js';
+import { Graph } from '../../src/net/graph.js';
+import {
+  AdaptiveAvgPool2d,
+  BatchNorm2d,
+  Conv2d,
+  Flatten,
+  Linear,
+  MaxPool2d,
+  ReLU,
+} from '../../src/net/modules.js';
 import type { Net } from '../../src/net/net.js';
 import {
   argmax,
@@ -18,6 +33,7 @@ import {
   type Image,
   logitsOf,
   mapOf,
+  ownNet,
   smallLayer,
   smallNet,
   softmax,
@@ -353,6 +369,97 @@ describe('fuse', () => {
     }
     const { raw } = await run(fuse('all', parts));
     expect(relativeL2(raw, sumOf(maps))).toBeLessThan(1e-5);
+  });
+
+  test('of a convolution and of what its batch norm is merged with, whatever comes first', async () => {
+    const normed = ownNet(gpu(), (classes) => {
+      const g = new Graph();
+      const maps = g.sequential('features', 'input', [
+        Conv2d(3, 8, 3, { pad: 1 }),
+        BatchNorm2d(8),
+        ReLU,
+        MaxPool2d(2, 2),
+        Conv2d(8, 12, 3, { pad: 1 }),
+        BatchNorm2d(12),
+        ReLU,
+      ]);
+      const mean = g.add('mean', [maps], AdaptiveAvgPool2d([2, 2]));
+      g.add('head', [g.add('flat', [mean], Flatten)], Linear(48, classes));
+      return g;
+    });
+    const target = classTarget(1);
+    const layers = ['features.6', 'features.4', 'features.0'];
+    const maps: [number, Float32Array][] = [];
+    for (const at of layers) {
+      const own = await explained(normed, x, { method: gradCam, layer: at, target });
+      expect(new Set(own.map).size, at).toBeGreaterThan(10);
+      maps.push([1, own.map]);
+    }
+    maps.push([0.5, (await explained(normed, x, { method: 'lrp', target })).map]);
+    maps[3][1] = maps[3][1].map((v) => 2 * v - 1);
+    const parts: FusePart[] = [
+      ...layers.map((at) => ({ method: gradCam, layer: at })),
+      { method: methodNamed('lrp'), weight: 0.5 },
+    ];
+    // Methods of one's own that ask about other layers cannot announce them.
+    const unannounced = (order: readonly FusePart[]): Method => ({
+      ...fuse('all', order),
+      taps: () => [],
+    });
+    for (const method of [
+      fuse('all', parts),
+      unannounced(parts),
+      unannounced([...parts].reverse()),
+    ]) {
+      const { raw } = await explained(normed, x, { method, layer: 'features.6', target });
+      expect(relativeL2(raw, sumOf(maps))).toBeLessThan(1e-5);
+    }
+    normed.destroy();
+  });
+
+  test('under a profile: its options, at the size of the input whatever the layers', async () => {
+    const eigenCam = methodNamed('eigen-cam');
+    const layerCam = methodNamed('layer-cam');
+    const parts = [{ method: eigenCam }, { method: layerCam, layer: 'features.1', weight: 2 }];
+    const layers = [layer, 'features.1'];
+    const target = classTarget(2);
+    const profile = 'pytorch-grad-cam';
+    const own = (method: Method) => explained(net, x, { method, layer, target, profile });
+    const centred = await own(eigenCam);
+    expect(relativeL2(centred.map, (await run(eigenCam)).map)).toBeGreaterThan(1e-2);
+    expect(relativeL2((await own(fuse('one', [parts[0]]))).raw, centred.map)).toBeLessThan(1e-5);
+    const given = fuse('one', [{ method: eigenCam, options: { centred: false } }]);
+    expect(relativeL2((await own(given)).raw, (await run(eigenCam)).map)).toBeLessThan(1e-5);
+
+    const maps: [number, Float32Array][] = [];
+    for (const [i, { method, weight = 1 }] of parts.entries()) {
+      maps.push([weight, (await explained(net, x, { method, layer: layers[i], target })).map]);
+    }
+    const fused = { method: fuse('two', parts), layer, target };
+    const { raw } = await explained(net, x, { ...fused, profile: 'torch-cam' });
+    expect(relativeL2(raw, sumOf(maps))).toBeLessThan(1e-5);
+  });
+
+  test('of other targets, in windows and noise: classes are those of the image itself', async () => {
+    const { image, classId } = await mixed(12, 8);
+    const other = (classId + 1) % net.classes;
+    const fused = (target: Target) => fuse('one', [{ method: gradCam, target }]);
+    for (const wrap of [
+      (method: Method) => slidingWindow(method, { window: 12, stride: 8, cutoff: 0 }),
+      (method: Method) => slidingWindow(smooth(method, { samples: 2, noise: 4 }), { window: 12 }),
+    ]) {
+      const of = (target: Target, input: Image = image) =>
+        run(wrap(fused(target)), {}, input, other);
+      const named = await of(classTarget(classId));
+      expect(relativeL2((await of(classTarget())).raw, named.raw)).toBeLessThan(1e-6);
+      expect(relativeL2((await of(classTarget(other))).raw, named.raw)).toBeGreaterThan(1e-2);
+
+      const both = { shape: [2, 3, H, W], data: new Float32Array(2 * x.data.length) };
+      both.data.set(image.data);
+      both.data.set(image.data, x.data.length);
+      const { raw } = await of(classTarget([other, classId]), both);
+      expect(relativeL2(mapOf(raw, 1, H * W), named.raw)).toBeLessThan(1e-5);
+    }
   });
 
   test('a target of several classes is all of them', async () => {
