@@ -8,6 +8,7 @@ import type { Graph, Node } from '../net/graph.js';
 import type { RuleSet } from '../net/rules.js';
 import { attentionMapsOf } from '../net/transformer-rules.js';
 import type { Method, OptionSpec, Scene } from './method.js';
+import { unitRelevance } from './relevance.js';
 
 /** Whether a network has attention over patches, and reads its scores off a token. */
 export const hasAttention = (graph: Graph): boolean =>
@@ -67,10 +68,10 @@ export function blocksFrom(scene: Scene, start: number): readonly string[] {
   );
 }
 
-/** What arrives at maps of attention [N,HEADS,T,T] from the target, 1 at a class: their gradients, or their relevance. */
+/** What arrives at maps of attention [N,HEADS,T,T] from the target: their gradients, or by `rules` their relevance, from 1 at a class. */
 export function arrivingAt(scene: Scene, blocks: readonly string[], rules?: RuleSet): Value[] {
   const from = scene.target.node ?? scene.net.graph.output;
-  const { dy } = scene.seed(scene.trace);
+  const dy = rules ? unitRelevance(scene) : scene.seed(scene.trace).dy;
   const found = scene.trace.backward(from, dy, blocks, rules);
   return blocks.map((name) => found.get(name)!);
 }

@@ -1,7 +1,8 @@
-import { LayerError } from '../errors.js';
+import { LayerError, TargetError } from '../errors.js';
 import type { Value } from '../gpu/value.js';
 import { mixParts } from '../kernels/mix-parts.js';
 import { multiply } from '../kernels/multiply.js';
+import { repeatRows } from '../kernels/repeat-rows.js';
 import { type Composite, composites, relevanceRules } from '../net/lrp.js';
 import type { Net } from '../net/net.js';
 import type { RuleSet } from '../net/rules.js';
@@ -77,11 +78,36 @@ function rulesOf(net: Net, { composite, epsilon, gamma }: OptionValues, auto: Au
   });
 }
 
-/** What each element of the target's node adds to the score: the logit at the class, 0 elsewhere. */
+/**
+ * What each element of the target's node adds to the score: the logit at a class, the terms of a linear combination. A score that is no sum of such
+ * terms, a probability say, is all the class's.
+ *
+ * @throws TargetError as {@link unitRelevance}
+ */
 function targetRelevance(scene: Scene): Value {
-  const { trace, net, target, recorder } = scene;
-  const y = trace.value(target.node ?? net.graph.output);
-  return recorder.k(multiply, { a: scene.seed(trace).dy, b: y });
+  const { trace, net, target, part } = scene;
+  const { k } = scene.recorder;
+  const { score, dy } = scene.seed(trace);
+  if (part.isLinear) return k(multiply, { a: dy, b: trace.value(target.node ?? net.graph.output) });
+  const classes = unitRelevance(scene);
+  const [N, C] = classes.shape;
+  const scores = k(repeatRows, { x: score.reshape([N, 1]) }, { copies: C }).reshape([N, C]);
+  return k(multiply, { a: classes, b: scores });
+}
+
+/**
+ * The same for methods that leave the score out: 1 at the class, or the coefficients of a linear combination.
+ *
+ * @throws TargetError for a score that is neither of a class nor linear: its derivative says nothing of what it is made of (that of a cosine, times y,
+ * adds up to 0).
+ */
+export function unitRelevance(scene: Scene): Value {
+  const { target, part } = scene;
+  if (part.isLinear) return scene.seed(scene.trace).dy;
+  if (part.choose && !target.node) return scene.choice();
+  throw new TargetError(
+    `${target.description}: relevance begins with a class, or with a score that is linear: choose one, or mark the target's part as isLinear`,
+  );
 }
 
 /**

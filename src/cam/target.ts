@@ -40,6 +40,8 @@ export interface TargetPart {
    * @throws TargetError
    */
   seed(recorder: Recorder, y: Value, chosen?: Value): Seed;
+  /** Whether the score is a sum over the elements of y, each times a number that does not depend on y: what relevance can begin with. */
+  readonly isLinear?: boolean;
   /** One-hot rows [N,classes] of the class it is about, for methods that score other images; missing if it is about no single class. */
   choose?(recorder: Recorder, y: Value): Value;
 }
@@ -109,6 +111,7 @@ export function linearTarget(coefficients: Float32Array): Target {
     parts: [
       {
         weight: 1,
+        isLinear: true,
         seed: (r, y) => {
           const [N, C] = y.shape;
           if (y.shape.length !== 2 || coefficients.length !== C) {
@@ -155,6 +158,7 @@ export function cosineTarget(node: string, features: Tensor | Float32Array): Tar
 /** The part of a target that is the logit of a class. */
 const classPart = (weight: number, classes: ClassChoices): TargetPart => ({
   weight,
+  isLinear: true,
   choose: (r, y) => selection(r, y, classes),
   seed: (r, y, chosen) => {
     const dy = chosen ?? selection(r, y, classes);

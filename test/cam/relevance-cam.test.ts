@@ -1,8 +1,16 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { planExplain } from '../../src/cam/explain.js';
 import type { OptionValues } from '../../src/cam/method.js';
-import { classTarget, linearTarget } from '../../src/cam/target.js';
+import {
+  classTarget,
+  cosineTarget,
+  linearTarget,
+  probabilityTarget,
+  type Target,
+} from '../../src/cam/target.js';
 import { TargetError } from '../../src/errors.js';
 import { Recorder } from '../../src/gpu/recorder.js';
+import { placeholder } from '../../src/gpu/value.js';
 import { Graph } from '../../src/net/graph.js';
 import { composites, relevanceRules } from '../../src/net/lrp.js';
 import { AdaptiveAvgPool2d, Conv2d, Flatten, Linear, ReLU } from '../../src/net/modules.js';
@@ -15,6 +23,7 @@ import {
   ownNet,
   smallLayer,
   smallNet,
+  softmax,
 } from '../support/black-box.js';
 import { testGpu, useGpu } from '../support/gpu.js';
 import { random, relativeL2 } from '../support/numbers.js';
@@ -115,4 +124,42 @@ test('a target that is no class cannot be held against others', async () => {
   );
   const start = { start: 'class' };
   await explained(net, x, { method: 'relevance-cam', ...options, options: start });
+});
+
+test('relevance of a probability is that of its class, from the probability on', async () => {
+  const [logits] = await logitsOf(net, x);
+  const p = softmax(logits)[classId];
+  for (const [method, options] of [
+    ['lrp', { composite: 'epsilon-plus-flat' }],
+    ['relevance-cam', { start: 'class', composite: 'z-plus' }],
+  ] as const) {
+    const of = (target: Target) =>
+      explained(net, x, { method, layer: smallLayer, options, target });
+    const { raw } = await of(classTarget(classId));
+    const want = raw.map((v) => (v * p) / logits[classId]);
+    const got = await of(probabilityTarget(classId));
+    expect(relativeL2(got.raw, want), method).toBeLessThan(1e-5);
+  }
+});
+
+test('a score that is neither of a class nor linear has no relevance to begin with', async () => {
+  const { A } = await featuresOf(net, x, smallLayer, classId);
+  const features = A.map((v, i) => v + (i % 5));
+  const cosine = cosineTarget(smallLayer, features);
+  const input = placeholder(x.shape);
+  const refused = (target: Target) =>
+    expect(() => planExplain(net, input, { method: 'lrp', target })).toThrow(TargetError);
+  refused(cosine);
+  expect(() => planExplain(net, input, { method: 'lrp', target: cosine })).toThrow(
+    /^cosine similarity .*: relevance begins with a class, or with a score that is linear/,
+  );
+  // One's own: as linear as it says.
+  const coefficients = Float32Array.of(1, -2, 0, 0.5, 0, 0);
+  const own = (isLinear: boolean): Target => {
+    const [{ seed }] = linearTarget(coefficients).parts;
+    return { description: 'own', parts: [{ weight: 1, seed, isLinear }] };
+  };
+  refused(own(false));
+  const of = (target: Target) => explained(net, x, { method: 'lrp', target });
+  expect((await of(own(true))).raw).toEqual((await of(linearTarget(coefficients))).raw);
 });

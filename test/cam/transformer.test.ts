@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { explain, planExplain } from '../../src/cam/explain.js';
 import { methods } from '../../src/cam/registry.js';
-import { classTarget } from '../../src/cam/target.js';
+import { classTarget, probabilityTarget, type Target } from '../../src/cam/target.js';
 import { LayerError } from '../../src/errors.js';
 import { Recorder } from '../../src/gpu/recorder.js';
 import { placeholder } from '../../src/gpu/value.js';
@@ -255,6 +255,16 @@ test('relevance rules of the other kind of network are refused, and auto takes t
   );
   const alone = await rawOf(net, image(0), 'relevance-cam', { ...options, start: 'class' });
   expect(new Set(alone).size).toBe(T - 1);
+});
+
+test.each([
+  ['partial-lrp', {}],
+  ['transformer-attribution', { gradient: false }],
+])('%s of a probability begins with 1 at its class', async (method, options) => {
+  const of = (target: Target) => explained(net, image(0), { method, options, target });
+  const { raw } = await of(classTarget(3));
+  expect(new Set(raw).size).toBeGreaterThan(2);
+  expect(relativeL2((await of(probabilityTarget(3))).raw, raw)).toBeLessThan(1e-6);
 });
 
 test('only what the chosen blocks need is computed', () => {
