@@ -129,15 +129,18 @@ export interface WrapperOptions {
 }
 
 /**
- * The options of a method and of its wrapper together. A name that the method has already gets the prefix: `stride` becomes `windowStride`.
+ * The options of a method and of its wrapper together. A name that the method has already gets the prefix, as often as it takes: `stride` becomes
+ * `windowStride`, and in windows of windows of such a method `windowWindowStride`.
  */
 export function wrapperOptions(
   method: Method,
   specs: Readonly<Record<string, OptionSpec>>,
   prefix: string,
 ): WrapperOptions {
-  const nameOf = (name: string) =>
-    name in method.options ? `${prefix}${name[0].toUpperCase()}${name.slice(1)}` : name;
+  const nameOf = (name: string): string =>
+    Object.hasOwn(method.options, name)
+      ? nameOf(`${prefix}${name[0].toUpperCase()}${name.slice(1)}`)
+      : name;
   const pick = (values: OptionValues, names: readonly (readonly [string, string])[]) =>
     Object.fromEntries(names.map(([to, from]) => [to, values[from]]));
   return {

@@ -21,8 +21,7 @@ export function optionsOf(
   );
   for (const name in given) {
     if (name === 'preset') continue;
-    const spec = method.options[name];
-    if (!spec) {
+    if (!Object.hasOwn(method.options, name)) {
       const names = Object.keys(method.options);
       const hint =
         names.length > 0 ? `nearest are ${nearest(name, names).join(', ')}` : 'it has none';
@@ -35,11 +34,12 @@ export function optionsOf(
 
 function presetOf(method: Method, preset: unknown): OptionValues | undefined {
   if (preset === undefined) return undefined;
-  const found = method.presets?.[String(preset)];
-  if (found) return found;
-  const names = Object.keys(method.presets ?? {});
+  const { presets = {} } = method;
+  const name = String(preset);
+  if (Object.hasOwn(presets, name)) return presets[name];
+  const names = Object.keys(presets);
   throw new LayerError(
-    `${method.name}: no preset ${preset}: ${names.length > 0 ? `there are ${names.join(', ')}` : 'it has none'}`,
+    `${method.name}: no preset ${name}: ${names.length > 0 ? `there are ${names.join(', ')}` : 'it has none'}`,
   );
 }
 

@@ -51,8 +51,9 @@ export function methodsOf(flags: JobFlags): (MethodChoice & { method: Method })[
     const method =
       flags.enhance && !asked.name.startsWith('enhanced-') ? slidingWindow(asked) : asked;
     const all: Record<string, string> = { ...options };
-    for (const seed of ['seed', 'noiseSeed']) {
-      if (flags.seed !== undefined && method.options[seed]) all[seed] ??= flags.seed;
+    // A wrapper's own, too: `noiseSeed`, or with more prefixes where the wrapped method has one already.
+    for (const option of Object.keys(method.options)) {
+      if (flags.seed !== undefined && /^seed$|Seed$/.test(option)) all[option] ??= flags.seed;
     }
     optionsOf(method, all, flags.profile);
     return { name: method.name, method, options: all };

@@ -169,7 +169,9 @@ export function methodChoices(value: string, before: readonly MethodChoice[] = [
     const colon = piece.indexOf(':');
     let option: string | undefined = piece;
     if (!isOption) {
-      choices.push({ name: colon < 0 ? piece : piece.slice(0, colon), options: {} });
+      // Without a prototype: `__proto__` would be a name like no other.
+      const options: Record<string, string> = Object.create(null);
+      choices.push({ name: colon < 0 ? piece : piece.slice(0, colon), options });
       option = colon < 0 ? undefined : piece.slice(colon + 1);
     }
     if (option === undefined) continue;

@@ -297,6 +297,31 @@ describe('slidingWindow', () => {
 });
 
 describe('options of a wrapped method', () => {
+  test('each wrapper has its own, however often it is put on', async () => {
+    const names = (name: string) => Object.keys(methodNamed(name).options);
+    for (const inner of ['enhanced-occlusion', 'smooth-lime', 'enhanced-grad-cam']) {
+      for (const [prefix, own] of [
+        ['enhanced', 3],
+        ['smooth', 3],
+      ] as const) {
+        const all = names(`${prefix}-${inner}`);
+        expect(all.slice(0, -own), `${prefix}-${inner}`).toEqual(names(inner));
+      }
+    }
+    let copies = 0;
+    const counting: Method = {
+      ...gradCam,
+      options: { samples: { default: 7, about: '' } },
+      record: (scene, options) => {
+        expect(options).toEqual({ samples: 7 });
+        copies++;
+        return gradCam.record(scene, options);
+      },
+    };
+    await run(smooth(smooth(counting)), { noiseSamples: 2, noiseNoiseSamples: 3 });
+    expect(copies).toBe(2 * 3);
+  });
+
   test("occlusion's squares and their stride are its own, whatever the windows'", async () => {
     const inner = { size: 8, ...batch };
     const classId = await shownBy('occlusion', inner);
