@@ -3,6 +3,9 @@ import { Recorder } from '../gpu/recorder.js';
 import { placeholder } from '../gpu/value.js';
 import type { Scene } from './method.js';
 
+/** Passes of a method, or batches of them, at most: all are recorded before the first one runs, seconds for as many as this. */
+export const mostPasses = 5000;
+
 /**
  * How many copies at once: as many as stay within `bytes`, reckoned from the cost of one and of two, and as the device's bindings hold.
  *

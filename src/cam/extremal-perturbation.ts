@@ -3,6 +3,7 @@ import { add } from '../kernels/add.js';
 import { areaGradient, areaPercent } from '../kernels/area-gradient.js';
 import { percentileRows } from '../kernels/percentile-rows.js';
 import { scaleShift } from '../kernels/scale-shift.js';
+import { mostPasses } from './budget.js';
 import {
   canvasOf,
   canvasOptions,
@@ -37,7 +38,7 @@ export const extremalPerturbation: Method = {
       choices: ['logit', 'probability'],
       about: 'what is kept high; a probability is flat where it is near 0 or 1',
     },
-    steps: { default: 100, min: 1, about: 'steps of Adam' },
+    steps: { default: 100, min: 1, max: mostPasses, about: 'steps of Adam' },
     rate: { default: 0.05, min: 0, about: "Adam's step size" },
     cells: { default: 14, min: 1, about: "cells along the mask's sides: fewer are smoother" },
     weight: { default: 300, min: 0, whole: false, about: 'weight of the area at first' },

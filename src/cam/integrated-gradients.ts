@@ -3,7 +3,7 @@ import { pathPoints } from '../kernels/path-points.js';
 import { pathSum } from '../kernels/path-sum.js';
 import { backToInput } from './backprop.js';
 import { baselineOf, baselineOptions, reportDelta } from './baseline.js';
-import { batchesOf, copiesWithin } from './budget.js';
+import { batchesOf, copiesWithin, mostPasses } from './budget.js';
 import { batchOption } from './masked-scores.js';
 import { type Method, zeros } from './method.js';
 
@@ -23,7 +23,12 @@ export const integratedGradients: Method = {
   title: 'Integrated gradients',
   paper: 'Sundararajan et al., "Axiomatic Attribution for Deep Networks", ICML 2017',
   options: {
-    steps: { default: 20, min: 1, about: 'points of the path from the baseline to the image' },
+    steps: {
+      default: 20,
+      min: 1,
+      max: mostPasses,
+      about: 'points of the path from the baseline to the image',
+    },
     rule: {
       default: 'right',
       choices: ['right', 'middle'],

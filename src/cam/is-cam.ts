@@ -3,6 +3,7 @@ import { fuseMaps } from '../kernels/fuse-maps.js';
 import { scaleShift } from '../kernels/scale-shift.js';
 import { scoreWeights } from '../kernels/score-weights.js';
 import { weightedSum } from '../kernels/weighted-sum.js';
+import { mostPasses } from './budget.js';
 import { batchOption, maskedScores, scoreOf } from './masked-scores.js';
 import { mapMasks } from './masks.js';
 import { activationsAt, type Method, zeros } from './method.js';
@@ -17,7 +18,12 @@ export const isCam: Method = {
   title: 'IS-CAM',
   paper: 'Naidu et al., "IS-CAM", 2020',
   options: {
-    steps: { default: 10, min: 1, about: 'number of intensities of each mask' },
+    steps: {
+      default: 10,
+      min: 1,
+      max: mostPasses,
+      about: 'number of intensities of each mask',
+    },
     ...batchOption,
   },
   layers: 'one',

@@ -12,7 +12,7 @@ import { softmax } from '../kernels/softmax.js';
 import { type Maskable, MaskedInput, type MaskSource } from '../net/masked-input.js';
 import type { Net } from '../net/net.js';
 import { narrowed } from '../net/seam.js';
-import { batchesOf, mostWithin } from './budget.js';
+import { batchesOf, mostPasses, mostWithin } from './budget.js';
 import type { OptionSpec, OptionValues, Scene } from './method.js';
 
 /** What a copy scores: the chosen class's probability, or its logit. */
@@ -111,18 +111,18 @@ export function scoresOf(
     ...beside.map(([n, v]) => [n, v.shape.slice(1)]),
   ]);
   const most = asked > 0 ? asked : batchWithin(recorder.caps, net, shapes, scene.memoryBytes);
-  const parts = batchesOf(count, most);
-  const [{ size: batch }] = parts;
   /** Images that a copy of `image` is scored for: none if it is scored with an earlier one's. */
   const scoredWith = (image: number) =>
     scoring.differByClass ? [image] : pictures.flatMap((first, i) => (first === image ? [i] : []));
   const images = Array.from({ length: N }, (_, i) => i).filter((i) => scoredWith(i).length > 0);
-  const batches = images.length * parts.length;
-  if (batches > mostBatches) {
+  const batches = images.length * Math.ceil(count / most);
+  if (batches > mostPasses) {
     throw new ShapeError(
-      `${count} copies of ${images.length} images in batches of ${batch} are ${batches} batches, should be at most ${mostBatches}: allow larger ones (batch, memory) or ask for fewer copies`,
+      `${count} copies of ${images.length} images in batches of ${most} are ${batches} batches, should be at most ${mostPasses}: allow larger ones (batch, memory) or ask for fewer copies`,
     );
   }
+  const parts = batchesOf(count, most);
+  const [{ size: batch }] = parts;
   let scores: Value | undefined;
   for (const image of images) {
     const feeds = Object.fromEntries(
@@ -151,9 +151,6 @@ export function scoresOf(
 
 /** x [N,...] as rows [N,C]. */
 const rowPerImage = (x: Value): Value => x.reshape([x.shape[0], x.size / x.shape[0]]);
-
-/** All batches are recorded before the first one runs: seconds for as many as this. */
-const mostBatches = 5000;
 
 /**
  * What images score for the class of each image of the scene: the black image's score, say, or that of each image blurred.

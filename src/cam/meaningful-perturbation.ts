@@ -2,6 +2,7 @@ import { add } from '../kernels/add.js';
 import { reluBackward } from '../kernels/relu-backward.js';
 import { scaleShift } from '../kernels/scale-shift.js';
 import { totalVariation } from '../kernels/total-variation.js';
+import { mostPasses } from './budget.js';
 import {
   canvasOf,
   canvasOptions,
@@ -29,7 +30,7 @@ export const meaningfulPerturbation: Method = {
   title: 'Meaningful perturbation',
   paper: 'Fong and Vedaldi, "Meaningful Perturbation", ICCV 2017',
   options: {
-    steps: { default: 100, min: 1, about: 'steps of Adam; the paper: 300' },
+    steps: { default: 100, min: 1, max: mostPasses, about: 'steps of Adam; the paper: 300' },
     rate: { default: 0.1, min: 0, about: "Adam's step size" },
     cells: { default: 28, min: 1, about: "cells along the mask's sides; at most the pixels" },
     start: { default: 0, min: 0, whole: false, about: 'mask at first: 0 hides all, 1 nothing' },

@@ -2,11 +2,12 @@ import type { Value } from '../gpu/value.js';
 import { channelSlice } from '../kernels/channel-slice.js';
 import { runningMoments } from '../kernels/running-moments.js';
 import { backToInput } from './backprop.js';
+import { mostPasses } from './budget.js';
 import type { OptionSpec, OptionValues, Scene } from './method.js';
 
 /** Options of methods that look at the gradients of noisy copies of the image. */
 export const noiseOptions = {
-  copies: { default: 16, min: 1, about: 'number of noisy copies' },
+  copies: { default: 16, min: 1, max: mostPasses, about: 'number of noisy copies' },
   sigma: {
     default: 0.3,
     min: 0,

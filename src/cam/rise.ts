@@ -15,7 +15,7 @@ export const rise: Method = {
   title: 'RISE',
   paper: 'Petsiuk et al., "RISE", BMVC 2018',
   options: {
-    masks: { default: 4000, min: 1, about: 'number of random masks N' },
+    masks: { default: 4000, min: 1, max: 1_000_000, about: 'number of random masks N' },
     cells: { default: 7, min: 1, about: "cells along a mask's side" },
     p: { default: 0.5, above: 0, max: 1, about: 'probability that a cell shows the image' },
     seed: { default: 'rise', about: 'name that seeds the masks' },

@@ -5,6 +5,7 @@ import { keepsClass } from '../kernels/keeps-class.js';
 import { keptShares } from '../kernels/kept-shares.js';
 import { resizeBicubic } from '../kernels/resize-bicubic.js';
 import { resizeBilinear } from '../kernels/resize-bilinear.js';
+import { mostPasses } from './budget.js';
 import {
   type Features,
   featuresAt,
@@ -15,7 +16,7 @@ import {
 
 /** Options of methods that ask the network about enlarged images. */
 export const scaleOptions = {
-  steps: { default: 4, min: 1, about: 'number of sizes N' },
+  steps: { default: 4, min: 1, max: mostPasses, about: 'number of sizes N' },
   size: {
     default: 0,
     min: 0,

@@ -3,6 +3,7 @@ import { addNoise } from '../kernels/add-noise.js';
 import { gradientMoments } from '../kernels/gradient-moments.js';
 import { smoothPlusPlusWeights } from '../kernels/smooth-plus-plus-weights.js';
 import { weightedSum } from '../kernels/weighted-sum.js';
+import { mostPasses } from './budget.js';
 import { activationsAt, featuresAt, type Method } from './method.js';
 
 /**
@@ -19,7 +20,7 @@ export const smoothGradCamPlusPlus: Method = {
   title: 'Smooth Grad-CAM++',
   paper: 'Omeiza et al., "Smooth Grad-CAM++", 2019',
   options: {
-    copies: { default: 4, min: 1, about: 'number of noisy copies' },
+    copies: { default: 4, min: 1, max: mostPasses, about: 'number of noisy copies' },
     sigma: {
       default: 0.3,
       min: 0,

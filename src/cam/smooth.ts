@@ -1,5 +1,6 @@
 import type { Value } from '../gpu/value.js';
 import { fuseMaps } from '../kernels/fuse-maps.js';
+import { mostPasses } from './budget.js';
 import { type Method, wrapperOptions } from './method.js';
 
 /**
@@ -17,7 +18,12 @@ export function smooth(
   defaults: { readonly samples?: number; readonly noise?: number } = {},
 ): Method {
   const specs = {
-    samples: { default: defaults.samples ?? 8, min: 1, about: 'number of noisy copies' },
+    samples: {
+      default: defaults.samples ?? 8,
+      min: 1,
+      max: mostPasses,
+      about: 'number of noisy copies',
+    },
     noise: {
       default: defaults.noise ?? 0.3,
       min: 0,

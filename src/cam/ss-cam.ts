@@ -3,6 +3,7 @@ import { addNoise } from '../kernels/add-noise.js';
 import { fuseMaps } from '../kernels/fuse-maps.js';
 import { scoreWeights } from '../kernels/score-weights.js';
 import { weightedSum } from '../kernels/weighted-sum.js';
+import { mostPasses } from './budget.js';
 import { batchOption, maskedScores, scoreOf } from './masked-scores.js';
 import { mapMasks } from './masks.js';
 import { activationsAt, type Method, zeros } from './method.js';
@@ -19,7 +20,12 @@ export const ssCam: Method = {
   title: 'SS-CAM',
   paper: 'Wang et al., "SS-CAM", 2020',
   options: {
-    copies: { default: 10, min: 1, about: 'number of noisy copies of each masked image' },
+    copies: {
+      default: 10,
+      min: 1,
+      max: mostPasses,
+      about: 'number of noisy copies of each masked image',
+    },
     sigma: {
       default: 0.5,
       min: 0,

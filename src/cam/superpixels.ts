@@ -10,7 +10,12 @@ import type { OptionSpec, OptionValues, Scene } from './method.js';
 
 /** Options of methods that switch superpixels on and off. */
 export const superpixelOptions = {
-  samples: { default: 1000, min: 2, about: 'number of images with some superpixels off' },
+  samples: {
+    default: 1000,
+    min: 2,
+    max: 100_000,
+    about: 'number of images with some superpixels off',
+  },
   segments: { default: 50, min: 1, about: 'about how many superpixels (SLIC)' },
   compactness: {
     default: 10,

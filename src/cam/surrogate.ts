@@ -23,6 +23,7 @@ export interface SwitchOptions {
  */
 export function switchSamples({ segments, count, seed }: SwitchOptions): Float32Array {
   atLeast('switchSamples', { segments, count });
+  atMost('switchSamples', count, segments);
   const start = fnv1a(`${seed}:switches`);
   return Float32Array.from({ length: count * segments }, (_, i) =>
     i < segments ? 1 : mix(start + i) >>> 31,
@@ -93,6 +94,7 @@ export interface Coalitions {
  */
 export function coalitionSamples({ segments: S, count, seed }: SwitchOptions): Coalitions {
   atLeast('coalitionSamples', { segments: S, count });
+  atMost('coalitionSamples', count, S);
   const needed = Math.min(2 ** S, 2 * S + 2);
   if (count < needed) {
     throw new ShapeError(
@@ -246,6 +248,17 @@ function atLeast(who: string, sizes: Readonly<Record<string, number>>): void {
     if (!Number.isInteger(size) || size < 1) {
       throw new ShapeError(`${who}: ${name} is ${size}, should be a whole number from 1 on`);
     }
+  }
+}
+
+/** The regression holds all switches in memory several times, in float64. */
+const mostSwitches = 2 ** 25;
+
+function atMost(who: string, count: number, segments: number): void {
+  if (count * segments > mostSwitches) {
+    throw new ShapeError(
+      `${who}: ${count} samples of ${segments} switches are too many to solve for: choose fewer samples or segments`,
+    );
   }
 }
 

@@ -334,6 +334,20 @@ test('scores from a middle layer are those from the input', async () => {
   expect(relativeL2(b, a)).toBeLessThan(1e-6);
 });
 
+test('more batches than can be recorded are refused before there is a list of them', () => {
+  const lots: Method = {
+    ...methodNamed('rise'),
+    record: (scene) => {
+      const masks = { kind: 'rise', count: 1e12, rise: { key: 'a', p: 0.5, grid: 7 } } as const;
+      return maskedScores(scene, masks, { options: { batch: 8 } });
+    },
+  };
+  const input = placeholder([2, 3, H, W]);
+  expect(() => planExplain(net, input, { method: lots })).toThrow(
+    '1000000000000 copies of 2 images in batches of 8 are 250000000000 batches, should be at most 5000',
+  );
+});
+
 test('a device lost in the middle of a Score-CAM rejects, and a fresh one works', async () => {
   const options = { method: 'score-cam', layer, target: classTarget(2), options: { batch: 4 } };
   const gone = await Gpu.request();

@@ -131,6 +131,31 @@ const cases: [name: string, argv: string[], line: RegExp][] = [
     ['explain', photo, ...net, '--enhance', '--method', 'grad-cam:stride=-1'],
     /enhanced-grad-cam: option stride is "-1", should be a number of at least 0/,
   ],
+  ...['toString=1', '__proto__=1', 'constructor=x'].map((option): (typeof cases)[number] => [
+    `an option that every object has: ${option}`,
+    ['explain', photo, ...net, '--method', `layer-cam:${option}`],
+    /layer-cam: no option (toString|__proto__|constructor): nearest are/,
+  ]),
+  [
+    'a preset that every object has',
+    ['explain', photo, ...net, '--method', 'score-cam:preset=constructor'],
+    /score-cam: no preset constructor: there are paper/,
+  ],
+  [
+    'more masks than there is time for',
+    ['explain', photo, ...net, '--method', 'rise:masks=1e12'],
+    /rise: option masks is "1e12", should be a number of at least 1 and of at most 1000000/,
+  ],
+  [
+    'more samples than there is memory for',
+    ['explain', photo, ...net, '--method', 'lime:samples=100000,segments=1000'],
+    /100000 samples of \d+ switches are too many to solve for/,
+  ],
+  [
+    'more noisy copies than can be recorded',
+    ['explain', photo, ...net, '--method', 'smooth-grad-cam:samples=1000000000'],
+    /smooth-grad-cam: option samples is "1000000000", should be a number of at least 1 and of at most 5000/,
+  ],
   [
     'a square larger than the image',
     ['explain', photo, ...net, '--method', 'occlusion:size=99'],
