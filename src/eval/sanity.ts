@@ -2,18 +2,30 @@
  * Whether a method's maps depend on what the network has learnt: J. Adebayo et al., "Sanity Checks for Saliency Maps", NeurIPS 2018,
  * section 3 (model parameter randomisation).
  */
-import { type ExplainOptions, explain } from '../cam/explain.js';
-import { inputValue } from '../cam/input.js';
+import type { ExplainOptions } from '../cam/explain.js';
 import type { Method } from '../cam/method.js';
 import { methodNamed } from '../cam/registry.js';
-import { classTarget, type Target } from '../cam/target.js';
+import { classTarget } from '../cam/target.js';
 import { LayerError, nearest } from '../errors.js';
-import { Recorder } from '../gpu/recorder.js';
 import type { Tensor } from '../gpu/tensor.js';
 import type { Photo } from '../image/photo.js';
 import { type Graph, paramName } from '../net/graph.js';
 import { Net } from '../net/net.js';
 import { reinitialised } from './reinitialise.js';
+import {
+  type Answer,
+  type Images,
+  imageOf,
+  isBlank,
+  isList,
+  joined,
+  type Maps,
+  mapsOf,
+  type OneMap,
+  oneOf,
+  type Part,
+  partOf,
+} from './sanity-maps.js';
 import { hogSimilarity, type MapSize, spearman, ssim } from './similarity.js';
 
 /**
@@ -68,7 +80,7 @@ export interface SanityStep {
   readonly images: readonly Similarity[];
   /** Means over the images whose trained map shows something. */
   readonly mean: Similarity;
-  /** How many of its maps show nothing; they have nothing in common with the trained network's. */
+  /** How many of its maps show nothing, or were refused; they have nothing in common with the trained network's. */
   readonly blank: number;
 }
 
@@ -83,7 +95,7 @@ export interface SanityResult {
   readonly classIds: readonly (number | null)[];
   /** [N,H,W] finished maps of the trained network, as those of the steps. */
   readonly maps: Float32Array;
-  /** Images whose trained map shows nothing: they count for nothing. */
+  /** Images whose trained map shows nothing, or was refused: they count for nothing. */
   readonly blank: readonly boolean[];
   /**
    * Similarity by chance: of the trained network's maps with their own mirror images (left to right, upside down, both), mean. These are as
@@ -98,11 +110,14 @@ export interface SanityResult {
  * Explains images by the trained network and by copies of it with random layers, each time for the class of the trained one, and measures how
  * alike the maps are. A method that shows what the network has learnt gives other maps when that is gone.
  *
+ * A method may refuse an image that a network takes for another class, as MSG-CAM and CAMERAS do with `keep=class`: that is its answer for this
+ * network, and counts as a map that shows nothing.
+ *
  * Random parameters are those of `reinitialised`. Each copy is uploaded, used and freed in turn, so that the GPU holds one beside the trained network.
  *
  * @param input photos, or a tensor [N,3,H,W] normalised as the network wants it
  * @param options `target`: default the logit of the class that the trained network predicts
- * @throws LayerError for a layer without parameters, and what `explain` throws
+ * @throws LayerError for a layer without parameters, TargetError if all images are refused by the trained network, and what `explain` throws
  */
 export async function sanity(
   net: Net,
@@ -120,21 +135,25 @@ export async function sanity(
   const total = choices.length + 1;
 
   const parts: Part[] = [];
-  for (const part of inBatches(input, batch)) {
-    parts.push({ input: part, ...(await fixed(net, part, options.target ?? classTarget())) });
+  for (const images of inBatches(input, batch)) {
+    parts.push(await partOf(net, images, options.target ?? classTarget()));
   }
-  const mapsBy = async (network: Net): Promise<Maps> => {
-    const found: Maps[] = [];
-    for (const { input: some, target } of parts) {
+  const answersOf = async (network: Net): Promise<Answer> => {
+    const maps: (Maps | undefined)[] = [];
+    let refusal: Answer['refusal'];
+    for (const part of parts) {
       signal?.throwIfAborted();
-      found.push(
-        await explainedMaps(network, some, { ...explainOptions(options), method, target }),
-      );
+      const answer = await mapsOf(network, part, { ...explainOptions(options), method });
+      maps.push(...answer.maps);
+      refusal ??= answer.refusal;
     }
-    return joined(found);
+    return { maps, ...(refusal && { refusal }) };
   };
 
-  const trained = await mapsBy(net);
+  const answer = await answersOf(net);
+  const some = answer.maps.find((maps) => maps !== undefined);
+  if (!some) throw answer.refusal;
+  const trained = joined(answer.maps, some, method);
   onProgress?.(1, total);
   const { size, count } = trained;
   const blank = Array.from({ length: count }, (_, n) =>
@@ -154,7 +173,7 @@ export async function sanity(
     const options = { classes, labels, preprocessing, storage };
     const random = Net.from(gpu, net.architecture, sources, options);
     try {
-      const maps = await mapsBy(random);
+      const maps = joined((await answersOf(random)).maps, trained, method);
       const images = Array.from({ length: count }, (_, n) =>
         similarity(oneOf(trained, n), oneOf(maps, n)),
       );
@@ -222,10 +241,7 @@ function evenlySpaced(names: readonly string[], count: number): string[] {
 }
 
 /** The input in parts of so many photos; a tensor stays whole. @throws RangeError */
-function inBatches(
-  input: Photo | readonly Photo[] | Tensor,
-  batch: number,
-): (Photo | readonly Photo[] | Tensor)[] {
+function inBatches(input: Images, batch: number): Images[] {
   if (!Number.isInteger(batch) || batch < 1) {
     throw new RangeError(`sanity: batch is ${batch}, should be a whole number of at least 1`);
   }
@@ -233,95 +249,6 @@ function inBatches(
   if (input.length === 0) throw new RangeError('sanity: no photo given, should be at least one');
   const count = Math.ceil(input.length / batch);
   return Array.from({ length: count }, (_, i) => input.slice(i * batch, (i + 1) * batch));
-}
-
-const isList = (input: Photo | readonly Photo[] | Tensor): input is readonly Photo[] =>
-  Array.isArray(input);
-
-/**
- * The target with its classes settled: "the predicted class" becomes that which this network predicts, whichever network is asked later.
- *
- * @returns with the class of each image, null where the target is not one class
- */
-async function fixed(
-  net: Net,
-  input: Photo | readonly Photo[] | Tensor,
-  target: Target,
-): Promise<{ target: Target; classIds: (number | null)[] }> {
-  const gpu = net.gpu!;
-  const recorder = Recorder.on(gpu);
-  const x = inputValue(recorder, net, input);
-  const [N] = x.shape;
-  const choosing = target.node ? [] : target.parts.filter((part) => part.choose);
-  if (choosing.length === 0) return { target, classIds: new Array(N).fill(null) };
-  const { output } = net.trace(recorder, x);
-  const tensors = await recorder.run(choosing.map((part) => part.choose!(recorder, output)));
-  let rows: Float32Array[];
-  try {
-    rows = (await gpu.read(tensors)) as Float32Array[];
-  } finally {
-    for (const tensor of tensors) tensor.destroy();
-  }
-  const parts = target.parts.map((part) => {
-    const at = choosing.indexOf(part);
-    if (at < 0) return part;
-    const chosen = (r: Recorder) => r.constant(rows[at], [N, net.classes]);
-    const seed: typeof part.seed = (r, y, given) => part.seed(r, y, given ?? chosen(r));
-    return { ...part, seed, choose: chosen };
-  });
-  const classIds = Array.from({ length: N }, (_, n) =>
-    target.parts.length === 1 ? imageOf(rows[0], n, N).indexOf(1) : null,
-  );
-  return { target: { ...target, parts }, classIds };
-}
-
-/** Images that are explained at once. */
-interface Part {
-  readonly input: Photo | readonly Photo[] | Tensor;
-  readonly target: Target;
-  readonly classIds: readonly (number | null)[];
-}
-
-/** Finished and raw maps of a batch. */
-interface Maps {
-  readonly count: number;
-  readonly size: MapSize;
-  /** [N,H,W] */
-  readonly finished: Float32Array;
-  /** [N,H,W] 0..1: how much there is at a place, for or against. */
-  readonly amounts: Float32Array;
-  /** [N,h,w], channels added up. */
-  readonly signed: Float32Array;
-  /** Its height and width. */
-  readonly signedSize: MapSize;
-}
-
-async function explainedMaps(
-  net: Net,
-  input: Photo | readonly Photo[] | Tensor,
-  options: ExplainOptions,
-): Promise<Maps> {
-  const explained = await explain(net, input, options);
-  try {
-    const { map, raw } = explained;
-    const [count, H, W] = map.shape;
-    const [finished, values] = await map.gpu.read([map, raw]);
-    const channels = raw.shape.length === 4 ? raw.shape[1] : 1;
-    const [h, w] = raw.shape.slice(-2);
-    const places = h * w;
-    const signed = new Float32Array(count * places);
-    for (let i = 0; i < values.length; i++) {
-      signed[Math.floor(i / (channels * places)) * places + (i % places)] += values[i];
-    }
-    return {
-      ...{ count, size: [H, W], finished: finished as Float32Array, signed, signedSize: [h, w] },
-      amounts: explained.signed
-        ? (finished.map((v) => Math.abs(2 * v - 1)) as Float32Array)
-        : (finished as Float32Array),
-    };
-  } finally {
-    explained.destroy();
-  }
 }
 
 const explainOptions = ({
@@ -336,34 +263,6 @@ const explainOptions = ({
   ...(signal !== undefined && { signal }),
 });
 
-/** Maps of several batches as of one. */
-function joined(parts: readonly Maps[]): Maps {
-  const join = (lists: readonly Float32Array[]) => {
-    const all = new Float32Array(lists.reduce((sum, { length }) => sum + length, 0));
-    let at = 0;
-    for (const list of lists) {
-      all.set(list, at);
-      at += list.length;
-    }
-    return all;
-  };
-  return {
-    count: parts.reduce((sum, { count }) => sum + count, 0),
-    size: parts[0].size,
-    signedSize: parts[0].signedSize,
-    finished: join(parts.map(({ finished }) => finished)),
-    amounts: join(parts.map(({ amounts }) => amounts)),
-    signed: join(parts.map(({ signed }) => signed)),
-  };
-}
-
-/** Image `n`'s part of what `count` images share. */
-const imageOf = (values: Float32Array, n: number, count: number): Float32Array =>
-  values.subarray((n * values.length) / count, ((n + 1) * values.length) / count);
-
-/** Whether a map shows nothing. */
-const isBlank = (map: Float32Array): boolean => map.every((value) => value === map[0]);
-
 /** How alike two images' maps are. */
 function similarity(a: OneMap, b: OneMap): Similarity {
   return {
@@ -373,16 +272,6 @@ function similarity(a: OneMap, b: OneMap): Similarity {
     hog: hogSimilarity(a.amounts, b.amounts, a.size),
   };
 }
-
-/** One image's maps. */
-type OneMap = Omit<Maps, 'count' | 'finished'>;
-
-const oneOf = ({ count, size, amounts, signed, signedSize }: Maps, n: number): OneMap => ({
-  size,
-  signedSize,
-  amounts: imageOf(amounts, n, count),
-  signed: imageOf(signed, n, count),
-});
 
 /** A map held against its mirror images. */
 function chanceOf(map: OneMap): Similarity[] {

@@ -4,7 +4,7 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { explain } from '../../src/cam/explain.js';
 import { predict } from '../../src/cam/predict.js';
 import { classTarget, linearTarget } from '../../src/cam/target.js';
-import { LayerError } from '../../src/errors.js';
+import { LayerError, TargetError } from '../../src/errors.js';
 import {
   onePetCases,
   reinitialised,
@@ -30,6 +30,7 @@ import {
 import { Net } from '../../src/net/net.js';
 import type { ParamSource } from '../../src/net/params.js';
 import { useGpu } from '../support/gpu.js';
+import { random, relativeL2 } from '../support/numbers.js';
 
 const { gpu } = useGpu();
 
@@ -65,15 +66,24 @@ const small: Architecture = {
 const down = ['head', 'features.3', 'features.1', 'features.0'];
 
 /** Stands for what was learnt: other random numbers. */
-const learnt = (): Map<string, ParamSource> =>
+const learnt = () => weightsOf('a');
+
+const weightsOf = (seed: string): Map<string, ParamSource> =>
   new Map(
-    [...small.build(4).params].map(([name, shape]) => [name, reinitialised(name, shape, 'a')]),
+    [...small.build(4).params].map(([name, shape]) => [name, reinitialised(name, shape, seed)]),
   );
 
 const input = (count: number) =>
   gpu().tensor(
     Float32Array.from({ length: count * 768 }, (_, i) => Math.sin(0.7 * i + (i % 31) ** 2)),
     [count, 3, 16, 16],
+  );
+
+/** Six images of different colours, for networks that take some of them for one class and some for another. */
+const colours = () =>
+  gpu().tensor(
+    random([6, 3, 16, 16], 5).data.map((v, i) => v + 3 * Math.sin(1 + 2 * Math.floor(i / 256))),
+    [6, 3, 16, 16],
   );
 
 describe('reinitialised', () => {
@@ -251,6 +261,64 @@ describe('sanity', () => {
     expect(nothing.steps[0].mean).toEqual({ spearman: 0, ssim: 0, hog: 0 });
     expect(nothing.steps[0].blank).toBe(1);
     for (const used of [net, silent, x]) used.destroy();
+  });
+
+  test('an image that a random network takes for another class, and the method refuses, has a blank map; the others theirs', async () => {
+    const net = Net.from(gpu(), small, weightsOf('h'));
+    const x = colours();
+    const how = { method: 'cameras', options: { steps: 1 } };
+    const classIds = (await predict(net, x)).map(([best]) => best.classId);
+    const before = gpu().liveBytes;
+    const result = await sanity(net, x, { ...how, seed: 'b' });
+    expect(gpu().liveBytes).toBe(before);
+    expect(result).toMatchObject({ classIds, blank: new Array(6).fill(false) });
+    const seen = { refused: 0, explained: 0, mixed: 0 };
+    for (const [i, { maps, blank, images }] of result.steps.entries()) {
+      const sources = weightsOf('h');
+      for (const [name, shape] of small.build(4).params) {
+        const node = name.slice(0, name.lastIndexOf('.'));
+        if (down.indexOf(node) <= i) sources.set(name, reinitialised(name, shape, 'b'));
+      }
+      const other = Net.from(gpu(), small, sources);
+      const predicted = (await predict(other, x)).map(([best]) => best.classId);
+      const target = classTarget(classIds);
+      const all = await explain(other, x, { ...how, options: { steps: 1, keep: 'all' }, target });
+      const expected = await all.read();
+      const isRefused = classIds.map((classId, n) => predicted[n] !== classId);
+      isRefused.forEach((none, n) => {
+        seen[none ? 'refused' : 'explained']++;
+        if (none) expected.fill(0, 256 * n, 256 * (n + 1));
+        if (none) expect(images[n].spearman).toBe(0);
+      });
+      if (new Set(isRefused).size === 2) seen.mixed++;
+      expect(relativeL2(maps, expected)).toBeLessThan(1e-5);
+      expect(blank).toBe(isRefused.filter(Boolean).length);
+      all.destroy();
+      other.destroy();
+    }
+    expect(seen.refused).toBeGreaterThan(0);
+    expect(seen.explained).toBeGreaterThan(0);
+    expect(seen.mixed).toBeGreaterThan(0);
+
+    for (const used of [net, x]) used.destroy();
+  });
+
+  test('an image that the trained network refuses counts for nothing; if it refuses all, that is an error', async () => {
+    const [net, x] = [Net.from(gpu(), small, weightsOf('h')), colours()];
+    const classIds = (await predict(net, x)).map(([best]) => best.classId);
+    const [, classId] = classIds;
+    const isOther = classIds.map((id) => id !== classId);
+    expect(new Set(isOther).size).toBe(2);
+    const how = { method: 'cameras', options: { steps: 1 }, layers: ['head'] };
+    const result = await sanity(net, x, { ...how, target: classTarget(classId) });
+    expect(result.blank).toEqual(isOther);
+    const [{ mean, images }] = result.steps;
+    const shown = images.filter((_, n) => !isOther[n]);
+    expect(mean.ssim).toBeCloseTo(shown.reduce((sum, s) => sum + s.ssim, 0) / shown.length, 12);
+    const never = [0, 1, 2, 3].find((id) => !classIds.includes(id))!;
+    const refused = sanity(net, x, { ...how, target: classTarget(never) });
+    await expect(refused).rejects.toThrow(TargetError);
+    for (const used of [net, x]) used.destroy();
   });
 
   test('takes targets that are no class, options and layers of the method', async () => {
