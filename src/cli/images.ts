@@ -21,11 +21,11 @@ export interface ImageFile {
  */
 export async function imageFiles(paths: readonly string[]): Promise<ImageFile[]> {
   for (const path of paths) readImageHeader(await readImage(path), path);
-  return distinct(paths.map((path) => parse(path).name)).map((name, i) => ({
-    path: paths[i],
-    name,
-  }));
+  return distinct(paths.map(folderName)).map((name, i) => ({ path: paths[i], name }));
 }
+
+/** `cat` of `photos/cat.jpg`. A name of dots alone, as of `...png`, would be the results' own folder or one above it. */
+const folderName = (path: string): string => parse(path).name.replace(/^\.+$/, 'photo');
 
 /** Decodes a photo. @throws UsageError, ImageError */
 export async function decodeFile({ path }: ImageFile): Promise<RgbaImage> {
