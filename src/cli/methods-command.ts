@@ -19,9 +19,10 @@ export function methodsCommand(io: Io): Command {
 /** A method, and what its wrappers make of it: their names, papers, and the options that they add. */
 const plain = (method: Method) => {
   const { name, title, paper, layers, usesTarget, options, presets = {} } = method;
-  const wrapped = [...wrappers.values()].map((wrap) => {
+  const wrapped = [...wrappers.values()].flatMap((wrap) => {
     const { name, title, paper } = wrap(method);
-    return { name, title, paper, options: addedBy(wrap, method) };
+    // A method of that name goes first: smooth-grad-cam++.
+    return methods.has(name) ? [] : [{ name, title, paper, options: addedBy(wrap, method) }];
   });
   const signed = isSigned(method);
   return { name, title, paper, layers, usesTarget, signed, options, presets, wrappers: wrapped };

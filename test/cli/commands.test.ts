@@ -116,6 +116,11 @@ describe('methods', () => {
     expect(occlusion.signed).toBe(false);
     expect(stdout).toMatch(/^deeplift \(.*signed: red speaks for the class, blue against it\)$/m);
     expect(enhanced.name).toBe('enhanced-occlusion');
+    // A name that leads to another method is none of a wrapper's.
+    const listed: { name: string; wrappers: { name: string }[] }[] = JSON.parse(printed);
+    const wrapped = listed.flatMap((method) => method.wrappers.map(({ name }) => name));
+    expect(wrapped).toHaveLength(2 * methods.size - 1);
+    expect(wrapped.filter((name) => methods.has(name))).toEqual([]);
     expect(Object.keys(enhanced.options)).toEqual(['window', 'windowStride', 'cutoff']);
     expect(smoothed.name).toBe('smooth-occlusion');
     expect(JSON.parse(printed).map((m: { name: string }) => m.name)).toEqual([...methods.keys()]);
