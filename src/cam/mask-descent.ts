@@ -16,7 +16,7 @@ import type { OptionSpec, OptionValues, Scene } from './method.js';
 export const canvasOptions = {
   canvas: { default: 'blur', choices: ['blur', 'grey'], about: 'what shows where the mask is 0' },
   blur: { default: 61, min: 1, about: "side of the canvas's gaussian blur, pixels; odd" },
-  sigma: { default: 10, min: 0, whole: false, about: 'standard deviation of the blur, pixels' },
+  sigma: { default: 10, above: 0, whole: false, about: 'standard deviation of the blur, pixels' },
 } satisfies Record<string, OptionSpec>;
 
 /** What shows where a mask is 0: the image blurred, or nothing for grey, the mean colour. */
