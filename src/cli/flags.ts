@@ -93,7 +93,7 @@ export const layerOption = () =>
   new Option(
     '--layer-name <name>',
     "layer, or several by commas where a method takes them (default: the network's own, which `layers` marks)",
-  ).argParser(list);
+  ).argParser(names);
 
 /** @param fallback without it the colours are chosen by what is drawn: `byDefault` says which */
 export const colormapOption = (fallback: ColormapName | undefined, byDefault = '') =>
@@ -113,16 +113,16 @@ function collect(value: string, before: readonly string[] = []): string[] {
   return [...before, value];
 }
 
-/** Names separated by commas. */
-function list(value: string): string[] {
-  const names = value.split(',').map((name) => name.trim());
-  if (names.some((name) => name === '')) throw new InvalidArgumentError('A name is empty.');
-  return names;
+/** Names separated by commas, after those of the same flag given before. */
+export function names(value: string, before: readonly string[] = []): string[] {
+  const given = value.split(',').map((name) => name.trim());
+  if (given.includes('')) throw new InvalidArgumentError('A name is empty.');
+  return [...before, ...given];
 }
 
-/** Class numbers separated by commas. */
-export function classIds(value: string): number[] {
-  return list(value).map((text) => {
+/** Class numbers separated by commas, after those of the same flag given before. */
+export function classIds(value: string, before: readonly number[] = []): number[] {
+  const given = names(value).map((text) => {
     if (!/^\d{1,9}$/.test(text)) {
       throw new InvalidArgumentError(
         `"${text}" should be a whole number from 0, or several by commas.`,
@@ -130,6 +130,7 @@ export function classIds(value: string): number[] {
     }
     return Number(text);
   });
+  return [...before, ...given];
 }
 
 /** A number from 0 to 1. */
@@ -164,7 +165,7 @@ export function count(value: string): number {
  */
 export function methodChoices(value: string, before: readonly MethodChoice[] = []): MethodChoice[] {
   const choices: { name: string; options: Record<string, string> }[] = [];
-  for (const piece of list(value)) {
+  for (const piece of names(value)) {
     const isOption = /^[^:=]*=/.test(piece);
     const colon = piece.indexOf(':');
     let option: string | undefined = piece;

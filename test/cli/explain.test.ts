@@ -157,6 +157,18 @@ describe('explain', () => {
     expect(of3.data).not.toEqual(of0.data);
   });
 
+  test('flags with several values may be repeated instead', async () => {
+    const { stdout } = await run([
+      ...['explain', photo, ...net, '--output-dir', join(scratch, 'repeated'), '--json'],
+      ...['--method', 'layer-cam', '--class-id', '3', '--class-id', '0,1'],
+      ...['--layer-name', 'features.3', '--layer-name', 'features.6'],
+    ]);
+    const [{ results }] = JSON.parse(stdout);
+    expect(results.map((r: { classId: number; layer: string }) => [r.classId, r.layer])).toEqual(
+      [3, 0, 1].map((classId) => [classId, 'features.3,features.6']),
+    );
+  });
+
   test('--enhance wraps every method, and none twice', async () => {
     const out = join(scratch, 'enhanced');
     const { status, stdout } = await run([
