@@ -25,6 +25,7 @@ export const ablationCam: Method = {
   finish: 'relu',
   passes: 'many',
   usesTarget: true,
+  ignoresProbability: () => true,
   record: (scene, options) => {
     const { recorder, trace } = scene;
     const { k } = recorder;

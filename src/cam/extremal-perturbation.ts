@@ -49,6 +49,7 @@ export const extremalPerturbation: Method = {
   finish: 'none',
   passes: 'many',
   usesTarget: true,
+  ignoresProbability: ({ score }) => score === 'logit',
   record: (scene, options) => {
     const { recorder, input } = scene;
     const { k } = recorder;

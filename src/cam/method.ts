@@ -95,6 +95,8 @@ export interface Method {
   readonly passes: 'one' | 'several' | 'many';
   /** Whether the raw map depends on the target. */
   readonly usesTarget: boolean;
+  /** Whether, with these options, its map is the same for a class's probability as for its logit, and not by the probability; default no. */
+  readonly ignoresProbability?: (options: OptionValues) => boolean;
   /** Whether it can explain a network; default any. For others it is a LayerError. */
   readonly suits?: (graph: Graph) => boolean;
   /** Nodes whose own output it asks for beside its layers: they are not merged into what follows them. */

@@ -31,6 +31,7 @@ export const relevanceCam: Method = {
   finish: 'relu',
   passes: 'one',
   usesTarget: true,
+  ignoresProbability: ({ start }) => start === 'contrastive',
   record: (scene, options) => {
     const { recorder, trace, layers } = scene;
     const { k } = recorder;

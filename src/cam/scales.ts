@@ -94,7 +94,7 @@ export function scalesOf(scene: Scene, method: string, options: OptionValues): S
     scene.demand(kept.count, (image) => {
       const list = sizes.map(([h, w]) => `${h} x ${w}`).join(', ');
       return new TargetError(
-        `${method}: image ${image} is taken for another class at every size (${list}), should be for the class explained at one: explain the predicted class, or keep all sizes with keep=all`,
+        `${method}: ${N > 1 ? `image ${image}` : 'the image'} is taken for another class at every size (${list}), should be for the class explained at one: explain the predicted class, or keep all sizes with keep=all`,
       );
     });
   }

@@ -39,6 +39,7 @@ export const scoreCam: Method = {
   finish: 'relu',
   passes: 'many',
   usesTarget: true,
+  ignoresProbability: ({ score }) => score === 'logit',
   record: (scene, options) => {
     const { recorder, input } = scene;
     const { k } = recorder;

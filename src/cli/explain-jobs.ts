@@ -1,3 +1,4 @@
+import { type ExplainOptions, planExplain } from '../cam/explain.js';
 import type { Method } from '../cam/method.js';
 import { optionsOf } from '../cam/options.js';
 import type { Profile } from '../cam/profiles.js';
@@ -5,9 +6,11 @@ import { methodNamed } from '../cam/registry.js';
 import { slidingWindow } from '../cam/sliding-window.js';
 import { classTarget, probabilityTarget, type Target, topFiveTarget } from '../cam/target.js';
 import { LayerError, TargetError } from '../errors.js';
+import { placeholder } from '../gpu/value.js';
 import type { Net } from '../net/net.js';
 import type { MethodChoice } from './flags.js';
 import { distinct } from './images.js';
+import { type AskedMethod, checkFlagsTaken, checkSuits, isSeed } from './method-checks.js';
 
 /** What the command was asked for. */
 export interface JobFlags {
@@ -19,6 +22,8 @@ export interface JobFlags {
   readonly enhance?: boolean;
   readonly profile: Profile;
   readonly seed?: string;
+  /** MiB. */
+  readonly memory?: number;
 }
 
 /** One map to be made of each photo. */
@@ -43,29 +48,32 @@ export interface Job {
 /** Classes that a method of many passes explains at once: it masks the photo once for all, and memory for its own few passes grows with them. */
 const classesAtOnce = 4;
 
-/** @throws LayerError for an unknown method, or an option that it does not have or allow. */
-export function methodsOf(flags: JobFlags): (MethodChoice & { method: Method })[] {
+/** @throws LayerError for an unknown method, or an option that it does not have or allow; UsageError for a flag that none takes. */
+export function methodsOf(flags: JobFlags): (MethodChoice & AskedMethod)[] {
   const choices = flags.method ?? [{ name: 'grad-cam', options: {} }];
-  return choices.map(({ name, options }) => {
-    const asked = methodNamed(name);
-    const method =
-      flags.enhance && !asked.name.startsWith('enhanced-') ? slidingWindow(asked) : asked;
+  const asked = choices.map(({ name, options }) => {
+    const named = methodNamed(name);
+    // Another wrapper may be around the windows.
+    const isEnhanced = named.name.includes('enhanced-');
+    const method = flags.enhance && !isEnhanced ? slidingWindow(named) : named;
     const all: Record<string, string> = { ...options };
-    // A wrapper's own, too: `noiseSeed`, or with more prefixes where the wrapped method has one already.
-    for (const option of Object.keys(method.options)) {
-      if (flags.seed !== undefined && /^seed$|Seed$/.test(option)) all[option] ??= flags.seed;
+    for (const option of Object.keys(method.options).filter(isSeed)) {
+      if (flags.seed !== undefined) all[option] ??= flags.seed;
     }
-    optionsOf(method, all, flags.profile);
-    return { name: method.name, method, options: all };
+    const values = optionsOf(method, all, flags.profile);
+    return { name: method.name, method, options: all, values };
   });
+  checkFlagsTaken(asked, flags);
+  return asked;
 }
 
-/** @throws LayerError for an unknown layer, or one too many; TargetError for an unknown class. */
+/** @throws LayerError for a method that does not suit the network, an unknown layer, or one too many; TargetError for an unknown class. */
 export function jobsOf(
   methods: readonly (MethodChoice & { method: Method })[],
   flags: JobFlags,
   net: Net,
 ): Job[] {
+  checkSuits(methods, net);
   for (const layer of flags.layerName ?? []) net.graph.get(layer);
   for (const { name, method } of methods) {
     const given = flags.layerName?.length ?? 0;
@@ -101,6 +109,34 @@ export function jobsOf(
       })),
     }));
   });
+}
+
+/** How a job is explained. */
+export const explainOptions = (
+  { method, options, layer, target }: Job,
+  { profile, memory }: Pick<JobFlags, 'profile' | 'memory'>,
+): ExplainOptions => ({
+  ...{ method, options, target, profile },
+  ...(method.layers !== 'none' && layer && { layer }),
+  ...(memory !== undefined && { memoryBytes: memory * 2 ** 20 }),
+});
+
+/** The maps of a job as jobs of their own. */
+export const apart = (job: Job): Job[] =>
+  job.asks.map((ask) => ({ ...job, target: ask.target, asks: [ask] }));
+
+/**
+ * Plans each method but the first, once: what it finds wrong with its layer, the network or its options is said before the first one has run,
+ * maybe for minutes. The first one says it by itself, before it runs.
+ *
+ * @throws what `explain` would
+ */
+export function checkLaterJobs(net: Net, jobs: readonly Job[], flags: JobFlags): void {
+  const input = placeholder([1, 3, ...net.inputSize]);
+  for (const [j, job] of jobs.entries()) {
+    if (j === 0 || job.options === jobs[j - 1].options) continue;
+    planExplain(net, input, explainOptions(apart(job)[0], flags));
+  }
 }
 
 /** `list` in parts of at most `size`. */

@@ -1,6 +1,6 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { inputValue } from '../cam/input.js';
-import { isSigned, type Method } from '../cam/method.js';
+import { isSigned, type Method, type OptionValues } from '../cam/method.js';
 import { optionsOf } from '../cam/options.js';
 import { methodNamed } from '../cam/registry.js';
 import { classTarget } from '../cam/target.js';
@@ -32,11 +32,13 @@ import {
   mebibytes,
   methodChoices,
   type NetworkFlags,
+  names,
   networkOptions,
   outputDirOption,
 } from './flags.js';
 import { decodeFile, type ImageFile, imageFiles } from './images.js';
 import { type Io, json, table, UsageError } from './io.js';
+import { checkFlagsTaken, checkSuits } from './method-checks.js';
 import { type ChosenNetwork, chooseNetwork, withNet } from './network.js';
 import { checkWritable, OutputFiles } from './output-files.js';
 import { packageVersion } from './package.js';
@@ -59,9 +61,11 @@ interface SanityFlags extends NetworkFlags, ImageFlags {
 
 /** A method with its options, under the name it was given. */
 interface Job {
-  readonly label: string;
+  readonly name: string;
   readonly method: Method;
   readonly options: Readonly<Record<string, string>>;
+  /** Of all its options. */
+  readonly values: OptionValues;
 }
 
 interface Finding extends Job {
@@ -99,7 +103,7 @@ export function sanityCommand(io: Io): Command {
       new Option(
         '--random-layers <names>',
         'go through these layers, or blocks by the start of their names, by commas',
-      ).argParser(layerNames),
+      ).argParser(names),
     )
     .addOption(layerOption())
     .addOption(
@@ -128,12 +132,6 @@ function stepCount(value: string): number {
   return number;
 }
 
-function layerNames(value: string): string[] {
-  const names = value.split(',').map((name) => name.trim());
-  if (names.includes('')) throw new InvalidArgumentError('A name is empty.');
-  return names;
-}
-
 async function checkImages(
   positional: readonly string[],
   flags: SanityFlags,
@@ -141,8 +139,9 @@ async function checkImages(
 ): Promise<void> {
   // Everything that can be wrong is looked at before the GPU is asked for anything.
   const files = await imageFiles(imagePaths(positional, flags));
-  const jobs = jobsOf(flags.method ?? [{ name: 'grad-cam', options: {} }]);
+  const jobs = jobsOf(flags);
   const chosen = await chooseNetwork(flags, io);
+  checkSuits(jobs, chosen.description);
   const layers = checkLayers(chosen.description, flags);
   checkClass(chosen.description, flags.classId);
   checkWritable(flags.outputDir);
@@ -156,7 +155,7 @@ async function checkImages(
       const findings: Finding[] = [];
       for (const [j, job] of jobs.entries()) {
         const onProgress = (done: number, total: number) =>
-          progress.update(j * total + done, job.label);
+          progress.update(j * total + done, job.name);
         findings.push(await check(net, photos, job, flags, { io, onProgress }));
       }
       const strips: string[] = [];
@@ -181,14 +180,20 @@ async function checkImages(
   });
 }
 
-/** @throws LayerError for an unknown method, or an option that it does not have or allow. */
-function jobsOf(choices: readonly MethodChoice[]): Job[] {
-  return choices.map(({ name, options }) => {
+/** @throws LayerError for an unknown method, or an option that it does not have or allow; UsageError for a layer that none takes. */
+function jobsOf({
+  method: choices = [{ name: 'grad-cam', options: {} }],
+  layerName,
+}: SanityFlags): Job[] {
+  const jobs = choices.map(({ name, options }) => {
     const method = methodNamed(name);
-    optionsOf(method, options);
+    const values = optionsOf(method, options);
     const given = Object.entries(options).map(([key, value]) => `${key}=${value}`);
-    return { method, options, label: given.length > 0 ? `${name}:${given.join(',')}` : name };
+    const full = given.length > 0 ? `${name}:${given.join(',')}` : name;
+    return { name: full, method, options, values };
   });
+  checkFlagsTaken(jobs, { layerName });
+  return jobs;
 }
 
 /** @returns how many layers are gone through. @throws LayerError for one that is not there, or has nothing to make random. */
@@ -264,8 +269,8 @@ function strip(
     photo,
     size,
     columns: ['trained', ...steps.map(({ layer }) => layer)],
-    rows: findings.map(({ label, method, result, verdict }) => ({
-      title: label,
+    rows: findings.map(({ name, method, result, verdict }) => ({
+      title: name,
       note: verdict ? verdictWords(verdict) : '',
       colormap: colormap ?? (isSigned(method) ? 'bwr' : 'viridis'),
       cells: [
@@ -317,10 +322,10 @@ function summaryOf(
         strip: strips[n],
       };
     }),
-    methods: findings.map(({ label, method, options, result, verdict }) => ({
+    methods: findings.map(({ name, method, values, result, verdict }) => ({
       method: method.name,
-      label,
-      options: optionsOf(method, options),
+      label: name,
+      options: values,
       chance: result.chance,
       blank: result.blank,
       steps: result.steps.map(({ layer, randomised, mean, blank, images }) => ({
@@ -340,8 +345,8 @@ function described(
 ): string {
   const { mode } = findings[0].result;
   const cells = (s: Similarity) => [s.spearman, s.signedSpearman, s.ssim, s.hog].map(twoDigits);
-  const rows = findings.flatMap(({ label, result }) => [
-    [label, 'mirrored: by chance', ...cells(result.chance), ''],
+  const rows = findings.flatMap(({ name, result }) => [
+    [name, 'mirrored: by chance', ...cells(result.chance), ''],
     ...result.steps.map(({ layer, mean, blank: none }) => [
       '',
       layer,
@@ -350,11 +355,11 @@ function described(
     ]),
   ]);
   const head = ['method', 'random', 'rank', 'signed rank', 'SSIM', 'HOG', 'blank'];
-  const words = findings.map(({ label, verdict, result }) => {
+  const words = findings.map(({ name, verdict, result }) => {
     const none = result.blank.filter(Boolean).length;
     const without =
       none > 0 ? `; ${none} of ${photos} trained maps show nothing and do not count` : '';
-    return `${label}: ${verdict ? verdictWords(verdict) : noVerdict(result)}${without}\n`;
+    return `${name}: ${verdict ? verdictWords(verdict) : noVerdict(result)}${without}\n`;
   });
   return (
     `${net.name}, ${mode} randomisation, ${photos} ${photos === 1 ? 'photo' : 'photos'}: likeness to the trained network's maps\n` +

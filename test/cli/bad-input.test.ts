@@ -172,6 +172,34 @@ const cases: [name: string, argv: string[], line: RegExp][] = [
     /rise: option p is "0", should be a number/,
   ],
   [
+    'a blur of no width',
+    ['explain', photo, ...net, '--method', 'meaningful-perturbation:sigma=0'],
+    /option sigma is "0", should be a number above 0/,
+  ],
+  [
+    'a layer that no method takes',
+    ['explain', photo, ...net, '--method', 'rise,gradient', '--layer-name', 'features.3'],
+    /--layer-name: none of the methods takes a layer \(rise, gradient\)/,
+  ],
+  [
+    'a layer that no method takes, of a sanity check',
+    ['sanity', photo, ...net, '--method', 'gradient', '--layer-name', 'features.3'],
+    /--layer-name: none of the methods takes a layer \(gradient\)/,
+  ],
+  [
+    'a seed that no method has',
+    ['explain', photo, ...net, '--method', 'grad-cam,occlusion', '--seed', 'abc'],
+    /--seed: none of the methods has a seed \(grad-cam, occlusion\)/,
+  ],
+  [
+    'a probability for methods by the logit',
+    [
+      ...['explain', photo, ...net, '--probability', '--method'],
+      'grad-cam,enhanced-ablation-cam,score-cam:score=logit,score-cam,relevance-cam',
+    ],
+    /--probability: would change nothing for enhanced-ablation-cam, score-cam, relevance-cam: /,
+  ],
+  [
     'too few samples for the superpixels',
     ['explain', photo, ...net, '--method', 'kernel-shap:samples=20'],
     /20, should be at least/,
@@ -239,7 +267,9 @@ test('MSG-CAM of a class that is never predicted offers to keep all sizes', asyn
   const last = String(top5[4].classId);
   const asked = ['explain', photo, ...net, '--class-id', last, '--method'];
   const refused = await run([...asked, 'msg-cam:steps=1']);
-  expect(refused.stderr).toMatch(/^webgpu-cam: msg-cam: .*every size \(64 x 64\).*keep=all\n$/);
+  expect(refused.stderr).toMatch(
+    /^webgpu-cam: msg-cam: the image is .*every size \(64 x 64\).*keep=all\n$/,
+  );
   expect(refused).toMatchObject({ status: 2, stdout: '' });
   expect(existsSync(out)).toBe(false);
   const kept = await run([...asked, 'msg-cam:steps=1,keep=all']);

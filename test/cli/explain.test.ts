@@ -175,6 +175,7 @@ describe('explain', () => {
       ...['explain', photo, ...net, '--output-dir', out, '--json', '--enhance', '--seed', 'abc'],
       ...['--method', 'grad-cam:window=32,stride=16'],
       ...['--method', 'enhanced-hires-cam:cutoff=0,smooth-grad-cam:samples=2,window=40'],
+      ...['--method', 'smooth-enhanced-grad-cam:samples=1,window=32,stride=32'],
     ]);
     expect(status).toBe(0);
     const [{ results }] = JSON.parse(stdout);
@@ -182,11 +183,12 @@ describe('explain', () => {
       'enhanced-grad-cam',
       'enhanced-hires-cam',
       'enhanced-smooth-grad-cam',
+      'smooth-enhanced-grad-cam',
     ]);
     expect(results[0].options).toEqual({ window: 32, stride: 16, cutoff: 35 });
     expect(results[1].options).toEqual({ window: 0, stride: 0, cutoff: 0 });
     expect(results[2].options).toMatchObject({ samples: 2, window: 40, noiseSeed: 'abc' });
-    expect(results.map((r: { seed: unknown }) => r.seed)).toEqual([null, null, 'abc']);
+    expect(results.map((r: { seed: unknown }) => r.seed)).toEqual([null, null, 'abc', 'abc']);
     expect(existsSync(join(out, 'disc', 'enhanced-grad-cam.png'))).toBe(true);
     expect(readMap(join(out, 'disc', 'enhanced-grad-cam.npy')).shape).toEqual([64, 64]);
   });

@@ -86,6 +86,24 @@ describe('sanity', () => {
     );
   });
 
+  test('a method that refuses what a random network takes for another class has blank maps there', async () => {
+    const out = join(scratch, 'refusing');
+    const flags = ['--steps', '2', '--method', 'grad-cam,cameras:steps=1', '--output-dir', out];
+    const { status, stdout } = await run(['sanity', photos[0], ...net, ...flags]);
+    expect(status).toBe(0);
+    expect(stdout).toMatch(/^cameras:steps=1 +mirrored/m);
+    const { methods } = JSON.parse(readFileSync(join(out, 'sanity.json'), 'utf8'));
+    const [{ blank: none }, { blank, steps }] = methods;
+    expect([none, blank]).toEqual([[false], [false]]);
+    expect(steps.at(-1)).toMatchObject({ blank: 1, mean: { spearman: 0 } });
+    // The trained network refuses, too: a class that it does not see.
+    const { classId } = JSON.parse(readFileSync(join(out, 'sanity.json'), 'utf8')).images[0];
+    const other = ['--class-id', String((classId + 1) % 10)];
+    const refused = await run(['sanity', photos[0], ...net, ...flags, ...other]);
+    expect(refused.status).toBe(2);
+    expect(refused.stderr).toMatch(/^webgpu-cam: cameras: the image is taken .*\n$/);
+  });
+
   test.each([
     [['--method', 'gradcam'], /no method gradcam: nearest are grad-cam/],
     [['--method', 'grad-cam:colour=red'], /no option colour/],
