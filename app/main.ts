@@ -20,6 +20,8 @@ import {
   parseWeights,
   predict,
   type SaliencyMap,
+  slidingWindow,
+  smooth,
   type Weights,
 } from '../src/index.js';
 import { severalPets } from '../src/toy/toypets.js';
@@ -50,10 +52,13 @@ let net: Net | undefined;
 /** Binds the network that is bound once more, to the device as the form wants it then. */
 let rebind: (() => Net) | undefined;
 let photo: Photo | undefined;
-let weights: Weights | undefined;
+/** What was read last, for a network that nothing else is known for. */
+let lastWeights: Weights | undefined;
 let labels: string[] | undefined;
 let top5: readonly Prediction[] = [];
 const embeddedWeights = new Map<string, Weights>();
+/** Files of weights, by the network that they are for. */
+const givenWeights = new Map<string, Weights>();
 
 function say(text: string, isError = false): void {
   status.textContent = text;
@@ -96,14 +101,18 @@ function showTiming(kernel: string): void {
   say(`Timing ${kernel} on this device: ${timed()} done`);
 }
 
-/** Binds the chosen network; the embedded ones bring weights, others need a file. */
+/** Binds the chosen network by the weights that were given for it; the embedded ones bring their own, others need a file. */
 function bindNet(): void {
-  const own = embeddedWeights.get(network.value);
-  const chosen = own ?? weights;
-  if (!chosen) throw new Error(`${network.value} needs weights: choose or drop its file`);
   const name = network.value;
-  const options = labels && !own ? { labels } : {};
-  const bind = () => Net.load(device(), name, chosen, options);
+  const chosen = givenWeights.get(name) ?? embeddedWeights.get(name) ?? lastWeights;
+  if (!chosen) throw new Error(`${name} needs weights: choose or drop its file`);
+  const bind = () => {
+    const bare = Net.load(device(), name, chosen);
+    // Class names are of a network with as many classes, whichever was bound when they were read.
+    if (labels?.length !== bare.classes) return bare;
+    bare.destroy();
+    return Net.load(device(), name, chosen, { labels });
+  };
   const bound = bind();
   net?.destroy();
   net = bound;
@@ -144,11 +153,12 @@ async function guess(): Promise<void> {
   });
 }
 
-/** The method that the form asks for, with its wrappers. */
-const chosenMethod = (): Method =>
-  methodNamed(
-    `${enhance.checked ? 'enhanced-' : ''}${smoothing.checked ? 'smooth-' : ''}${method.value}`,
-  );
+/** The method that the form asks for, with its wrappers; not by their names: `smooth-grad-cam++` is a method by itself. */
+function chosenMethod(): Method {
+  const own = methodNamed(method.value);
+  const calm = smoothing.checked ? smooth(own) : own;
+  return enhance.checked ? slidingWindow(calm) : calm;
+}
 
 /** Ends the explanation that is running. */
 let running: AbortController | undefined;
@@ -269,12 +279,12 @@ async function useSample(): Promise<void> {
 
 async function useWeights(file: File): Promise<void> {
   const parsed = parseWeights(new Uint8Array(await file.arrayBuffer()), { name: file.name });
-  weights = parsed;
-  network.value = networkOf(parsed) ?? network.value;
-  if (embeddedWeights.has(network.value)) {
-    say(`${file.name} is read: now choose its network`);
-    return;
-  }
+  const name = networkOf(parsed) ?? network.value;
+  // Says what does not fit before anything is remembered.
+  Net.load(gpu, name, parsed).destroy();
+  givenWeights.set(name, parsed);
+  lastWeights = parsed;
+  network.value = name;
   bindNet();
   await guessAndExplain();
 }
@@ -291,6 +301,11 @@ async function useLabels(file: File): Promise<void> {
     throw new Error(`${file.name} should be a JSON list of class names`);
   }
   labels = list;
+  if (net && list.length !== net.classes) {
+    throw new Error(
+      `${file.name} names ${list.length} classes, ${net.name} has ${net.classes}: the names wait for a network of as many`,
+    );
+  }
   bindNet();
   await guessAndExplain();
 }

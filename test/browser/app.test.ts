@@ -1,9 +1,12 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { encodePng } from '../../src/image/encode-node.js';
+import { encodeSafetensors, parseWeights } from '../../src/net/weights/index.js';
 import { singlePet, toyPetsClasses } from '../../src/toy/toypets.js';
 import { type Chrome, noChrome, startChrome } from '../support/chrome.js';
 
@@ -226,6 +229,60 @@ describe.skipIf(noChrome && !process.env.CI)('the page of `npm run page`', () =>
     await page.selectOption('#network', 'vgg16');
     await settled('vgg16 needs weights');
     expect(await page.locator('#status.error').count()).toBe(1);
+  });
+
+  test('a method is smoothed by the wrapper, also where a method has the name', async () => {
+    await page.reload();
+    await settled('Ready');
+    await page.locator('#explain').evaluate(() => (document.querySelector('details')!.open = true));
+    await page.selectOption('#method', 'grad-cam++');
+    await page.check('#smooth');
+    const names = await page
+      .locator('#options input, #options select')
+      .evaluateAll((list) => list.map((field) => (field as HTMLInputElement).name));
+    expect(names).toEqual(['form', 'samples', 'noise', 'noiseSeed']);
+  });
+
+  test('weights that are given go before the embedded ones, and class names to networks of as many classes', async () => {
+    await page.reload();
+    await settled('Ready');
+    await page.click('#sample');
+    await settled(': score');
+    const best = () => page.locator('#top5 button').first().textContent();
+    const own = await best();
+    // The embedded weights, but for one class that always wins.
+    const { entries } = parseWeights(readFileSync(join(root, 'models/toy_vgg.safetensors')));
+    const changed = [...entries].map(([name, entry]) => {
+      const data = entry.read();
+      if (name === 'classifier.1.bias') data[5] += 1000;
+      return [name, { shape: entry.shape, data }] as const;
+    });
+    await page.setInputFiles('#weights', {
+      name: 'own.safetensors',
+      mimeType: 'application/octet-stream',
+      buffer: Buffer.from(encodeSafetensors(new Map(changed))),
+    });
+    await settled('class 5: score');
+    expect(await page.inputValue('#network')).toBe('toy_vgg');
+    expect(await best()).toMatch(/^class 5 \(5\): 100/);
+
+    const names = async (list: readonly string[]) =>
+      page.setInputFiles('#labels', {
+        name: 'names.json',
+        mimeType: 'application/json',
+        buffer: Buffer.from(JSON.stringify(list)),
+      });
+    await names(['one', 'two']);
+    await settled('names.json names 2 classes, toy_vgg has 8');
+    await page.selectOption('#network', 'toy_alexnet');
+    await settled(': score');
+    expect(await best()).toBe(own);
+    await names([...'abcdefgh']);
+    await settled(': score');
+    expect(await best()).toMatch(/^[a-h] \(\d\): /);
+    await page.selectOption('#network', 'toy_vgg');
+    await settled('f: score');
+    expect(await best()).toMatch(/^f \(5\): 100/);
   });
 
   test('every control has a label', async () => {
