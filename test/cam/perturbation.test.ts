@@ -397,9 +397,15 @@ describe('several sizes', () => {
       const options = { method, layer, target: classTarget(classId), options: steps };
       const failure: unknown = await explain(net, input, options).catch((error: unknown) => error);
       expect(failure).toBeInstanceOf(TargetError);
-      expect((failure as Error).message).toMatch(/image 0 .*16 x 24, 26 x 39.*keep=all/);
+      expect((failure as Error).message).toMatch(/: the image is .*16 x 24, 26 x 39.*keep=all/);
       expect(gpu().liveBytes).toBe(before);
       input.destroy();
+      // Of a batch the first one that is refused is named.
+      const best = argmax(y);
+      const two = gpu().tensor(Float32Array.of(...x.data, ...x.data), [2, ...x.shape.slice(1)]);
+      const both = { ...options, target: classTarget([best, classId]) };
+      await expect(explain(net, two, both)).rejects.toThrow(/: image 1 is .*keep=all/);
+      two.destroy();
       const raw = await rawOf(method, classId, { ...steps, keep: 'all' });
       expect(raw.some((v) => v !== 0)).toBe(true);
       expect(raw.every((v) => Number.isFinite(v))).toBe(true);
