@@ -3,7 +3,6 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { explain, planExplain } from '../../src/cam/explain.js';
 import { fuse } from '../../src/cam/fuse.js';
 import type { Method } from '../../src/cam/method.js';
-import { featuresAt } from '../../src/cam/method.js';
 import { methods } from '../../src/cam/registry.js';
 import { slidingWindow } from '../../src/cam/sliding-window.js';
 import {
@@ -19,6 +18,7 @@ import { Photo, paintOverlay, readPainting } from '../../src/image/photo.js';
 import { Net } from '../../src/net/net.js';
 import { testGpu, useGpu } from '../support/gpu.js';
 import { random, relativeL2 } from '../support/numbers.js';
+import { handOut, ownMethod } from '../support/own-method.js';
 import { quickOptions } from '../support/quick-options.js';
 import * as reference from '../support/reference-cams.js';
 import { resizeBilinear } from '../support/reference-resize.js';
@@ -49,23 +49,6 @@ async function mapsOf(x: typeof one, options: Parameters<typeof explain>[2]) {
   input.destroy();
   return { map, raw, summaries, shapes };
 }
-
-/** A method that hands out activations or gradients, for the references. */
-const handOut = (what: 'A' | 'G'): Method => ({
-  name: what,
-  title: '',
-  paper: '',
-  options: {},
-  layers: 'one',
-  finish: 'relu',
-  passes: 'one',
-  usesTarget: true,
-  record: (scene) => {
-    const value = featuresAt(scene, scene.trace, scene.layers[0])[what];
-    const [N, K, h, w] = value.shape;
-    return value.reshape([N, K * h, w]);
-  },
-});
 
 // Those for transformers only are in transformer.test.ts.
 describe.each([...methods.values()].filter(({ suits }) => !suits))('$name', (method) => {
@@ -437,22 +420,12 @@ test('weights that overflow are told, not drawn', async () => {
 /** A method whose raw maps [N,2,3] are given, one set for each time it is asked, of as many images as there are. */
 function given(...raws: readonly (readonly number[])[]): Method {
   let asked = 0;
-  return {
-    name: 'given',
-    title: '',
-    paper: '',
-    options: {},
-    layers: 'one',
-    finish: 'relu',
-    passes: 'one',
-    usesTarget: true,
-    record: ({ recorder, input }) => {
-      const N = input.shape[0];
-      const raw = raws[asked++ % raws.length];
-      const data = Float32Array.from({ length: 6 * N }, (_, i) => raw[i % raw.length]);
-      return recorder.constant(data, [N, 2, 3]);
-    },
-  };
+  return ownMethod('given', ({ recorder, input }) => {
+    const N = input.shape[0];
+    const raw = raws[asked++ % raws.length];
+    const data = Float32Array.from({ length: 6 * N }, (_, i) => raw[i % raw.length]);
+    return recorder.constant(data, [N, 2, 3]);
+  });
 }
 
 describe('warnings', () => {

@@ -1,7 +1,7 @@
 /** What Score-CAM costs beside the forward passes that it needs, counted in plans: no device. */
 import { describe, expect, test } from 'vitest';
 import { planExplain } from '../../src/cam/explain.js';
-import { type Caps, coreCaps, coreLimits } from '../../src/gpu/caps.js';
+import { type Caps, coreCaps } from '../../src/gpu/caps.js';
 import { Recorder, type RunPlan } from '../../src/gpu/recorder.js';
 import type { Storage } from '../../src/gpu/tensor.js';
 import { placeholder } from '../../src/gpu/value.js';
@@ -9,6 +9,7 @@ import { type Architecture, imagenetPreprocessing } from '../../src/net/architec
 import { Graph } from '../../src/net/graph.js';
 import { AdaptiveAvgPool2d, Conv2d, Flatten, Linear, ReLU } from '../../src/net/modules.js';
 import { Net } from '../../src/net/net.js';
+import { roomyCaps } from '../support/with-caps.js';
 
 /** A network as a device with other caps plans it. */
 function planned(architecture: string | Architecture, caps: Caps, storage: Storage = 'f32'): Net {
@@ -23,12 +24,7 @@ const scoreCam = (net: Net, batch: number): RunPlan =>
     options: { batch },
   });
 
-/** With room for 32 images in VGG-16's first layer. */
-const gpu: Caps = {
-  ...coreCaps,
-  features: new Set(['shader-f16']),
-  limits: { ...coreLimits, maxStorageBufferBindingSize: 2 ** 30, maxBufferSize: 2 ** 30 },
-};
+const gpu: Caps = { ...roomyCaps, features: new Set(['shader-f16']) };
 const software: Caps = { ...gpu, kind: 'software' };
 
 describe('adds at most four dispatches a batch to those of the forward pass', () => {

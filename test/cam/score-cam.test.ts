@@ -2,13 +2,13 @@ import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type ExplainOptions, explain } from '../../src/cam/explain.js';
 import { batchWithin } from '../../src/cam/masked-scores.js';
-import type { Method } from '../../src/cam/method.js';
 import { activationsAt } from '../../src/cam/method.js';
 import { classTarget, linearTarget } from '../../src/cam/target.js';
 import { Recorder } from '../../src/gpu/recorder.js';
 import { Net } from '../../src/net/net.js';
 import { testGpu, useGpu } from '../support/gpu.js';
 import { random, relativeL2 } from '../support/numbers.js';
+import { ownMethod } from '../support/own-method.js';
 import { enlarge } from '../support/reference-cams.js';
 
 useGpu();
@@ -32,20 +32,14 @@ async function rawOf(data: Float32Array, options: ExplainOptions): Promise<Float
   return raw;
 }
 
-const activations: Method = {
-  name: 'activations',
-  title: '',
-  paper: '',
-  options: {},
-  layers: 'one',
-  finish: 'relu',
-  passes: 'one',
-  usesTarget: false,
-  record: (scene) => {
+const activations = ownMethod(
+  'activations',
+  (scene) => {
     const A = activationsAt(scene.trace, scene.layers[0]);
     return A.reshape([A.shape[0], A.shape[1] * A.shape[2], A.shape[3]]);
   },
-};
+  { usesTarget: false },
+);
 
 /** Logits of a batch of inputs. */
 async function logitsOf(data: Float32Array): Promise<Float32Array> {

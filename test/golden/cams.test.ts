@@ -9,7 +9,7 @@ import {
   reportGolden,
 } from '../support/folders.js';
 import { testGpu, useGpu } from '../support/gpu.js';
-import { type CamCase, isBuilt, isSlow, mapsOf, netOf, runMap } from './cams.js';
+import { type CamCase, isBuilt, mapsOf, mapsToRun, netOf, runMap } from './cams.js';
 
 /** `npm test` takes these networks; `npm run test:golden` (GOLDEN_ALL) takes all there are. */
 const quick = ['alexnet', 'vit_tiny'];
@@ -30,12 +30,7 @@ describe.runIf(hasFolder(goldenDir))('golden maps', () => {
       });
       afterAll(() => net?.destroy());
 
-      // Images resized bicubically: all lists name them, only AlexNet's file has them.
-      const isThere = (map: string) => !map.endsWith('_bicubic') || tensors(`${map}.map`);
-      const maps = mapsOf(json).built.filter(
-        (map) => isThere(map) && (process.env.GOLDEN_ALL || !isSlow(map)),
-      );
-      for (const map of maps) {
+      for (const map of mapsToRun(json, tensors, Boolean(process.env.GOLDEN_ALL))) {
         test(`${name} ${map}`, { timeout: 900_000 }, async () => {
           const checks = await runMap(net, json, map, tensors, images());
           for (const c of checks) expect.soft(c.error, c.key).toBeLessThanOrEqual(c.tolerance);

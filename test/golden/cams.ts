@@ -12,6 +12,7 @@ import type { Gpu } from '../../src/gpu/device.js';
 import { gradCamPlusPlusWeights } from '../../src/kernels/grad-cam-plus-plus-weights.js';
 import type { Net } from '../../src/net/net.js';
 import { relativeL2 } from '../support/numbers.js';
+import { ownMethod } from '../support/own-method.js';
 import { enlarge } from '../support/reference-cams.js';
 import { type Check, type GoldenTensors, imageInput, sampleLike } from './format.js';
 import { hashNet, inputGradientChecks, isBuilt as isNetBuilt } from './nets.js';
@@ -58,33 +59,22 @@ const scaled = (spec: Readonly<Record<string, unknown>>) => {
 };
 
 /** torch-cam's weights, which the golden has without a map, in the place of a raw map. */
-const torchCamWeights: Method = {
-  name: 'grad-cam++ weights',
-  title: '',
-  paper: '',
-  options: {},
-  layers: 'one',
-  finish: 'relu',
-  passes: 'one',
-  usesTarget: true,
-  record: (scene) => {
-    const { A, G } = featuresAt(scene, scene.trace, scene.layers[0]);
-    const w = scene.recorder.k(gradCamPlusPlusWeights, { x: A, g: G }, { form: 'torch-cam' });
-    return w.reshape([w.shape[0], 1, w.shape[1]]);
-  },
-};
+const torchCamWeights = ownMethod('grad-cam++ weights', (scene) => {
+  const { A, G } = featuresAt(scene, scene.trace, scene.layers[0]);
+  const w = scene.recorder.k(gradCamPlusPlusWeights, { x: A, g: G }, { form: 'torch-cam' });
+  return w.reshape([w.shape[0], 1, w.shape[1]]);
+});
 
 /** A layer's activations [K,h w], in the place of a raw map. */
-const activationRows: Method = {
-  ...torchCamWeights,
-  name: 'activations',
-  usesTarget: false,
-  record: (scene) => {
+const activationRows = ownMethod(
+  'activations',
+  (scene) => {
     const A = activationsAt(scene.trace, scene.layers[0]);
     const [N, K, h, w] = A.shape;
     return A.reshape([N, K, h * w]);
   },
-};
+  { usesTarget: false },
+);
 
 /** How to compute each golden: a new method is a row here. */
 const recipes: Readonly<Record<string, Recipe>> = {
@@ -239,6 +229,13 @@ export function mapsOf(c: CamCase): { built: string[]; missing: string[] } {
     built: names.filter((name) => name in recipes),
     missing: names.filter((name) => !(name in recipes)),
   };
+}
+
+/** Maps of a case that can be compared; the slow ones only if `all` are asked for. */
+export function mapsToRun(c: CamCase, golden: GoldenTensors, all: boolean): string[] {
+  // Images resized bicubically: all lists name them, only AlexNet's file has them.
+  const isThere = (map: string) => !map.endsWith('_bicubic') || golden(`${map}.map`);
+  return mapsOf(c).built.filter((map) => isThere(map) && (all || !isSlow(map)));
 }
 
 /** The network of a case; the caller destroys it. */

@@ -4,10 +4,10 @@
  */
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { asGpu } from '../support/as-gpu.js';
 import { goldenCases, goldenDir, hasFolder, readTensors } from '../support/folders.js';
 import { testGpu, useGpu } from '../support/gpu.js';
-import { type CamCase, isSlow, mapsOf, netOf, runMap } from './cams.js';
+import { asGpu } from '../support/with-caps.js';
+import { type CamCase, mapsToRun, netOf, runMap } from './cams.js';
 import { isBuilt, type NetCase, runNetCase } from './nets.js';
 
 /** `npm test` takes these; `npm run test:golden` (GOLDEN_ALL) takes all there are. */
@@ -37,11 +37,7 @@ describe.runIf(hasFolder(goldenDir))('goldens by plans for GPUs', () => {
     if (!json.methods || !json.arch || !isBuilt(json) || !isChosen(name, quick.maps)) continue;
     test(`${name}: maps`, { timeout: 900_000 }, async () => {
       const net = netOf(gpu(), json);
-      const maps = mapsOf(json).built.filter(
-        (map) =>
-          (!map.endsWith('_bicubic') || tensors(`${map}.map`)) &&
-          (process.env.GOLDEN_ALL || !isSlow(map)),
-      );
+      const maps = mapsToRun(json, tensors, Boolean(process.env.GOLDEN_ALL));
       expect(maps.length).toBeGreaterThan(0);
       for (const map of maps) {
         for (const c of await runMap(net, json, map, tensors, images()))

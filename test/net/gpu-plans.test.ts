@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { planExplain } from '../../src/cam/explain.js';
-import { type Caps, coreCaps, coreLimits } from '../../src/gpu/caps.js';
+import { type Caps, coreCaps } from '../../src/gpu/caps.js';
 import { Recorder } from '../../src/gpu/recorder.js';
 import { placeholder } from '../../src/gpu/value.js';
 import { type Architecture, imagenetPreprocessing } from '../../src/net/architecture.js';
@@ -18,10 +18,11 @@ import { Net } from '../../src/net/net.js';
 import { useGpu } from '../support/gpu.js';
 import { hashWeights } from '../support/hash-weights.js';
 import { random, relativeL2 } from '../support/numbers.js';
+import { gpuCaps, roomyCaps } from '../support/with-caps.js';
 
 // What a trace records for GPUs, run here on whatever adapter there is: every kernel runs on all.
 const { gpu } = useGpu();
-const onGpu = (): Caps => ({ ...gpu().caps, kind: 'gpu', choices: undefined });
+const onGpu = (): Caps => gpuCaps(gpu().caps);
 
 /** Poolings behind batch norm, behind a ReLU and behind a convolution, of odd sizes; then two that no convolution does. */
 const pools: Architecture = {
@@ -135,36 +136,30 @@ test('a convolution that masks its input leaves the pooling to the next dispatch
   expect(plan.steps[masked + 2].sizes.POOL).toBe(1);
 });
 
-/** Limits of a GPU that binds VGG-16's first linear layer in one piece. */
-const roomy: Caps = {
-  ...coreCaps,
-  limits: { ...coreLimits, maxStorageBufferBindingSize: 2 ** 30, maxBufferSize: 2 ** 30 },
-};
-
 test("VGG-16: pooling within convolutions saves five dispatches and the five largest maps' way to memory and back", () => {
   const features = [3, 8, 15, 22, 29].map((i) => `features.${i}`);
   const net = Net.describe('vgg16');
   for (const batch of [1, 8]) {
-    const merged = net.plan(batch, { caps: roomy });
-    const apart = net.plan(batch, { caps: roomy, taps: features });
+    const merged = net.plan(batch, { caps: roomyCaps });
+    const apart = net.plan(batch, { caps: roomyCaps, taps: features });
     expect(apart.dispatches - merged.dispatches).toBe(5);
     const maps = [64 * 224 ** 2, 128 * 112 ** 2, 256 * 56 ** 2, 512 * 28 ** 2, 512 * 14 ** 2];
     expect(apart.bytes - merged.bytes).toBe(batch * 2 * 4 * maps.reduce((a, b) => a + b));
   }
   // The same with batch norm, which is merged, too.
-  expect(Net.describe('vgg16_bn').plan(1, { caps: roomy }).dispatches).toBe(16);
+  expect(Net.describe('vgg16_bn').plan(1, { caps: roomyCaps }).dispatches).toBe(16);
 });
 
 test("VGG-16's 3 x 3 layers that go by Winograd's tiles hold filters instead of weights, forward and turned", () => {
   const net = Net.describe('vgg16');
   let weights = 0;
   for (const shape of net.graph.params.values()) weights += 4 * shape.reduce((a, b) => a * b, 1);
-  const plan = net.plan(1, { caps: roomy });
+  const plan = net.plan(1, { caps: roomyCaps });
   const byTiles = plan.steps.filter((s) => s.kernel === 'winogradFused');
   expect(byTiles).toHaveLength(9);
   const more = byTiles.reduce((sum, { sizes: { C, K } }) => sum + 4 * (16 - 9) * C * K, 0);
   expect(plan.inputBytes).toBe(weights + more + 4 * 3 * 224 * 224);
-  const back = net.plan(1, { caps: roomy, backwardTo: ['features.1'] });
+  const back = net.plan(1, { caps: roomyCaps, backwardTo: ['features.1'] });
   const turned = back.steps.filter(
     ({ kernel, part }) => kernel === 'winogradFused' && part?.endsWith('backward'),
   );

@@ -29,6 +29,7 @@ import { severalPets } from '../../src/toy/toypets.js';
 import { testCaps, testGpu, useGpu } from '../support/gpu.js';
 import { hashWeights } from '../support/hash-weights.js';
 import { random, relativeL2 } from '../support/numbers.js';
+import { gpuCaps } from '../support/with-caps.js';
 
 useGpu();
 
@@ -341,7 +342,7 @@ describe.skipIf(!testCaps.features.has('shader-f16'))('beside 32 bits', () => {
 
   test('as recorded for GPUs, 3 x 3 convolutions by Winograd in one dispatch, forward and back', async () => {
     const gpu = await testGpu();
-    const caps: Caps = { ...gpu.caps, kind: 'gpu', choices: undefined };
+    const caps = gpuCaps(gpu.caps);
     const x = random([2, 3, 96, 96], 6);
     const dy = random([2, 4], 7).data;
     const answer = async (storage: Storage, on: Caps) => {

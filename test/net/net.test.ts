@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { coreCaps, coreLimits } from '../../src/gpu/caps.js';
+import { coreLimits } from '../../src/gpu/caps.js';
 import type { Gpu } from '../../src/gpu/device.js';
 import { Recorder } from '../../src/gpu/recorder.js';
 import type { Architecture } from '../../src/net/architecture.js';
@@ -26,6 +26,7 @@ import { hasFolder, realDir } from '../support/folders.js';
 import { useGpu } from '../support/gpu.js';
 import { hashWeights } from '../support/hash-weights.js';
 import { dot, random, relativeL2 } from '../support/numbers.js';
+import { roomyCaps } from '../support/with-caps.js';
 
 const { gpu } = useGpu();
 
@@ -353,14 +354,9 @@ describe('zoo', () => {
     },
   );
 
-  const roomy = {
-    ...coreCaps,
-    limits: { ...coreLimits, maxStorageBufferBindingSize: 2 ** 30, maxBufferSize: 2 ** 30 },
-  };
-
   test('VGG-16 counts: 16 dispatches, 31 GFLOP of which Winograd saves 14, the two largest tensors; its first linear layer split at core limits', () => {
     const net = Net.describe('vgg16');
-    const plan = net.plan(1, { caps: roomy });
+    const plan = net.plan(1, { caps: roomyCaps });
     // 13 convolutions, which pool where the network does, and 3 linear layers; asked: at most 22.
     expect(plan.dispatches).toBe(16);
     const saved = plan.steps
@@ -385,7 +381,7 @@ describe('zoo', () => {
   });
 
   test('on a software adapter, where large convolutions go by tiles, VGG-16 needs no more memory for what is in between', () => {
-    const plan = Net.describe('vgg16').plan(1, { caps: { ...roomy, kind: 'software' } });
+    const plan = Net.describe('vgg16').plan(1, { caps: { ...roomyCaps, kind: 'software' } });
     expect(plan.steps.filter((s) => s.kernel === 'winogradProduct').length).toBeGreaterThan(12);
     expect(plan.arenaBytes).toBeLessThanOrEqual(1.15 * 2 * 64 * 224 * 224 * 4);
     expect(plan.flops / 1e9).toBeLessThan(12);
@@ -402,7 +398,7 @@ describe('zoo', () => {
 
   test('AlexNet counts: 11 dispatches, 12 at core limits; asked: at most 13', () => {
     const net = Net.describe('alexnet');
-    expect(net.plan(1, { caps: roomy }).dispatches).toBe(11);
+    expect(net.plan(1, { caps: roomyCaps }).dispatches).toBe(11);
     expect(net.plan(1).dispatches).toBe(12);
   });
 

@@ -1,6 +1,5 @@
 import { readFileSync } from 'node:fs';
 import { type ExplainOptions, explain } from '../../src/cam/explain.js';
-import { featuresAt, type Method } from '../../src/cam/method.js';
 import { classTarget } from '../../src/cam/target.js';
 import type { Gpu } from '../../src/gpu/device.js';
 import type { RunPlan } from '../../src/gpu/recorder.js';
@@ -18,6 +17,7 @@ import {
 import { Net } from '../../src/net/net.js';
 import type { Ndarray } from './gpu.js';
 import { hashWeights } from './hash-weights.js';
+import { handOut } from './own-method.js';
 
 /** A network as a black box: what it says of images that a test has made itself. Everything else of a reference is float64. */
 
@@ -162,23 +162,6 @@ export function softmax(row: ArrayLike<number>): number[] {
 
 export const argmax = (row: ArrayLike<number>): number =>
   Array.from(row).reduce((best, v, i) => (v > row[best] ? i : best), 0);
-
-/** Hands out a layer's activations or gradients as if they were a map. */
-const handOut = (what: 'A' | 'G'): Method => ({
-  name: what,
-  title: '',
-  paper: '',
-  options: {},
-  layers: 'one',
-  finish: 'relu',
-  passes: 'one',
-  usesTarget: true,
-  record: (scene) => {
-    const value = featuresAt(scene, scene.trace, scene.layers[0])[what];
-    const [N, K, h, w] = value.shape;
-    return value.reshape([N, K * h, w]);
-  },
-});
 
 /** Activations and gradients of a class's logit at a layer, for one image; K maps of h x w. */
 export async function featuresOf(
