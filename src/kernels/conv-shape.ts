@@ -199,6 +199,54 @@ export const widePays = (sizes: Sizes): boolean =>
 export const deepPays = (sizes: Sizes): boolean =>
   productTiles(sizes, 64) < 64 && sizes.CG * sizes.R * sizes.S >= 512;
 
+/** Bytes of workgroup memory that WebGPU promises. */
+const promised = 16384;
+
+/** Pixels down a tile of the `patch` variants, for so many filters. */
+const patchRows = (filters: number): number => 256 / filters;
+
+/** Filters and rows of a filter that a workgroup of a `patch` variant takes at once. */
+type PatchTuning = Readonly<Record<'FILTERS' | 'BAND', number>>;
+
+/**
+ * Tuning of the `patch` variants: of 64, 32 or 16 filters whichever leaves least of its tiles empty.
+ *
+ * @param planes numbers kept in workgroup memory for each pixel of the patch
+ * @returns undefined where a patch does not fit, or where channels are many: another product loads less then.
+ */
+export function patchTuning(sizes: Sizes, planes: number): PatchTuning | undefined {
+  const { K, C, P, R, S, SH, SW, DH, DW, GROUPED } = sizes;
+  if (GROUPED !== 1 || C > 4) return undefined;
+  // Nine taps of a 3 x 3 filter, one row of an 11 x 11 one.
+  const BAND = Math.max(1, Math.min(R, Math.floor(16 / S)));
+  const wide = 15 * SW + (S - 1) * DW + 1;
+  const bytes = (filters: number) => {
+    const high = (patchRows(filters) - 1) * SH + (R - 1) * DH + 1;
+    return 4 * planes * high * wide + 16 * BAND * S * (filters / 4 + 1);
+  };
+  const share = (filters: number) => filled(K, filters) * filled(P, patchRows(filters));
+  const [best] = [64, 32, 16]
+    .filter((filters) => bytes(filters) <= promised)
+    .sort((a, b) => share(b) - share(a));
+  return best === undefined ? undefined : { FILTERS: best, BAND };
+}
+
+/**
+ * Whether they pay: filters overlap, so that a pixel that is loaded once serves several, and the tiles are not much emptier than the 64 x 64 of the other
+ * products. Reasoned, not measured.
+ */
+export const patchPays = (sizes: Sizes, planes: number): boolean => {
+  const { K, P, Q, R, S, SH, SW } = sizes;
+  const tuning = patchTuning(sizes, planes);
+  if (!tuning || (R <= SH && S <= SW)) return false;
+  const { FILTERS } = tuning;
+  return filled(K, FILTERS) * filled(P, patchRows(FILTERS)) * filled(Q, 16) >= 0.6 * filled(K, 64);
+};
+
+/** Workgroups of them. */
+export const patchGroups = ({ N, K, P, Q, FILTERS }: Sizes): number =>
+  N * groupsFor(K, FILTERS) * groupsFor(P, patchRows(FILTERS)) * groupsFor(Q, 16);
+
 /** The sizes of a stride-1 gradient as those of a convolution: dy is read, dx written. */
 export const turned = (sizes: Sizes): Sizes => {
   const { K, CG, GROUPED, H, W } = sizes;

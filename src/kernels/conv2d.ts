@@ -3,6 +3,7 @@ import block from '../../shaders/conv/conv2d-block.wgsl';
 import blockScalar from '../../shaders/conv/conv2d-block-scalar.wgsl';
 import deep from '../../shaders/conv/conv2d-deep.wgsl';
 import depthwise from '../../shaders/conv/conv2d-depthwise.wgsl';
+import patch from '../../shaders/conv/conv2d-patch.wgsl';
 import point from '../../shaders/conv/conv2d-point.wgsl';
 import product from '../../shaders/conv/conv2d-product.wgsl';
 import rows from '../../shaders/conv/conv2d-rows.wgsl';
@@ -19,6 +20,9 @@ import {
   isPoint,
   isThree,
   isWide,
+  patchGroups,
+  patchPays,
+  patchTuning,
   pointGroups,
   pointPays,
   pointWidth,
@@ -73,6 +77,15 @@ export const conv2d = kernel({
       // With more filters a channel the others share what they read of x.
       pays: ({ K, GROUPED }) => K / GROUPED < 4,
       groups: ({ N, K, P, Q }) => groupsFor(N * K * P * groupsFor(Q, 8), 64),
+    },
+    {
+      name: 'patch',
+      code: patch,
+      on: 'gpu',
+      fits: (sizes) => isWhole(sizes) && patchTuning(sizes, 1) !== undefined,
+      pays: (sizes) => patchPays(sizes, 1),
+      tuning: (sizes) => ({ ...patchTuning(sizes, 1) }),
+      groups: patchGroups,
     },
     {
       name: 'deep',

@@ -1,5 +1,6 @@
 import direct from '../../shaders/conv/masked-conv2d.wgsl';
 import block from '../../shaders/conv/masked-conv2d-block.wgsl';
+import patch from '../../shaders/conv/masked-conv2d-patch.wgsl';
 import rows from '../../shaders/conv/masked-conv2d-rows.wgsl';
 import three from '../../shaders/conv/masked-conv2d-three.wgsl';
 import tile from '../../shaders/conv/masked-conv2d-tile.wgsl';
@@ -8,6 +9,9 @@ import {
   convGeometry,
   isInRows,
   isThree,
+  patchGroups,
+  patchPays,
+  patchTuning,
   rowsGroups,
   rowsPay,
   smallConv,
@@ -55,6 +59,16 @@ export const maskedConv2d = kernel({
   }),
   flops: ({ N, K, P, Q, CG, R, S, C, H, W }) => 2 * N * K * P * Q * CG * R * S + 4 * N * C * H * W,
   variants: [
+    {
+      name: 'patch',
+      code: patch,
+      on: 'gpu',
+      // A pixel and its mask.
+      fits: (sizes) => patchTuning(sizes, 2) !== undefined,
+      pays: (sizes) => patchPays(sizes, 2),
+      tuning: (sizes) => ({ ...patchTuning(sizes, 2) }),
+      groups: patchGroups,
+    },
     {
       name: 'block',
       code: block,
