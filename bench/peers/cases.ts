@@ -164,7 +164,7 @@ const cams = (maps: number): readonly Bare[] => {
     },
     {
       ...(alexnet as Pick<Bare, 'group' | 'network' | 'input'>),
-      id: 'alexnet-score-cam',
+      id: `alexnet-score-cam-${maps}`,
       about: `Score-CAM of alexnet with ${maps === 256 ? 'all 256' : maps} maps, one image, to the finished map`,
       cam: 'score-cam',
       maps,

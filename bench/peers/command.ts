@@ -9,7 +9,7 @@ import { type PeersFlags, parseFlags, usageText } from './flags.js';
 import type { PeerName } from './peer.js';
 import { markdown, type PeersFile, summary } from './report.js';
 import type { CaseResult } from './rounds.js';
-import { pooled } from './runs.js';
+import { pooled, together } from './runs.js';
 
 /** `npm run bench:peers`: flags in, report on stdout, progress on stderr, files out. @returns the exit code. */
 export const main = (
@@ -76,12 +76,7 @@ async function run(
   );
 
   const file = (results: PeersFile['cases'], versions: Record<string, string>): PeersFile => {
-    const merged = all.flatMap(({ id, about }) => {
-      const found = results.find((c) => c.id === id) ?? older?.cases.find((c) => c.id === id);
-      if (!found) return [];
-      // Of Score-CAM it names the maps, which may have been others.
-      return found.maps ? found : { ...found, about };
-    });
+    const merged = together(all, results, older?.cases ?? []);
     return {
       ...{ runtime: `chrome ${chrome}`, date: new Date().toISOString(), adapter, kind },
       versions: { 'webgpu-cam': settings.version, ...older?.versions, ...versions },

@@ -2,6 +2,24 @@ import { median } from '../stats.js';
 import type { PeerName } from './peer.js';
 import type { CaseResult, PeerResult } from './rounds.js';
 
+/**
+ * What was measured now and, of cases that were not, what an earlier run has: in the order of `all`, behind those the ones that are none of them any more, such
+ * as Score-CAM of another number of maps.
+ */
+export function together<T extends CaseResult>(
+  all: readonly { readonly id: string; readonly about: string }[],
+  now: readonly T[],
+  earlier: readonly T[],
+): T[] {
+  const found = new Map([...earlier, ...now].map((c) => [c.id, c]));
+  const named = all.flatMap(({ id, about }) => {
+    const c = found.get(id);
+    return c ? [{ ...c, about }] : [];
+  });
+  const isNamed = new Set(all.map(({ id }) => id));
+  return [...named, ...[...found.values()].filter(({ id }) => !isNamed.has(id))];
+}
+
 /** A case as one or several runs have measured it, each in a browser of its own. */
 export interface PooledCase extends CaseResult {
   /** {@link ratioToBest} of each run, where there were several. */

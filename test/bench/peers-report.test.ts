@@ -7,7 +7,7 @@ import { tooLong, withSkipped } from '../../bench/peers/chrome.js';
 import { type PeerName, peerNames } from '../../bench/peers/peer.js';
 import { markdown, type PeersFile } from '../../bench/peers/report.js';
 import type { CaseResult, PeerResult } from '../../bench/peers/rounds.js';
-import { pooled, ratioTo, ratioToBest } from '../../bench/peers/runs.js';
+import { pooled, ratioTo, ratioToBest, together } from '../../bench/peers/runs.js';
 import { between } from '../../bench/section.js';
 
 const measured = (
@@ -139,6 +139,15 @@ test("the docs' tables are what their JSON says", () => {
   const page = readFileSync(new URL('performance.md', docs), 'utf8');
   const json = JSON.parse(readFileSync(new URL('peers.json', docs), 'utf8')) as PeersFile;
   expect(between(page, markdown(json), 'performance.md', 'peers')).toBe(page);
+});
+
+test('what was measured now stands beside what was measured before', () => {
+  const all = ['a', 'b', 'c', 'd'].map((id) => ({ id, about: `about ${id}` }));
+  const now = [result('c', [measured('ours', 3)])];
+  const earlier = ['cams-4', 'c', 'b'].map((id) => result(id, [measured('ours', 9)]));
+  const cases = together(all, now, earlier);
+  expect(cases.map(({ id }) => id)).toEqual(['b', 'c', 'cams-4']);
+  expect(cases.map(({ peers }) => peers[0].medianMs)).toEqual([9, 3, 9]);
 });
 
 describe('peers that take too long', () => {
