@@ -7,6 +7,7 @@
 // For GPUs: a workgroup of 8 x 8 invocations takes 32 queries of a head and 32 keys at a time. Scores are a product of two slices,
 // 16 columns deep, 4 x 4 an invocation, and go to workgroup memory; 32 invocations turn a row each into weights (online softmax);
 // then values pass 32 columns at a time, an invocation keeps 4 queries x 4 columns of every 32 in registers. 8.6 KiB in all.
+// Registers hold 128 columns of the result: of a wider head several workgroups take 128 each, and all compute the scores.
 
 alias elem = f32;
 
@@ -30,14 +31,16 @@ var<workgroup> down: array<f32, 32>;
 fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u, @builtin(local_invocation_index) lane: u32) {
   let group = wid.y * nwg.x + wid.x;
   if (group >= GROUPS) { return; }
+  let spans = (WIDTH + 127u) / 128u;  // of columns
   let blocks = (T + 31u) / 32u;
-  let head = group / blocks % HEADS * WIDTH;
-  let image = group / (blocks * HEADS);
-  let first = group % blocks * 32u;
+  let head = group / (spans * blocks) % HEADS * WIDTH;
+  let image = group / (spans * blocks * HEADS);
+  let first = group / spans % blocks * 32u;
+  let first_column = group % spans * 128u;
   let i = lane / 8u * 4u;  // queries first + i ... first + i + 3
   let j = lane % 8u * 4u;  // keys or columns j ... j + 3 of 32
 
-  var sums: array<vec4f, 16>;  // [32 columns of WIDTH <= 128][4 queries]
+  var sums: array<vec4f, 16>;  // [32 columns of 128][4 queries]
   if (lane < 32u) {
     most[lane] = LOWEST;
     total[lane] = 0.0;
@@ -84,7 +87,7 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u, 
     }
 
     for (var part_at = 0u; part_at < 4u; part_at++) {
-      let c = part_at * 32u;
+      let c = first_column + part_at * 32u;
       if (c >= WIDTH) { break; }
       workgroupBarrier();
       for (var e = lane; e < 1024u; e += 64u) {
@@ -112,7 +115,7 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u, 
 
   for (var e = 0u; e < 64u; e++) {
     let token = first + i + e / 4u % 4u;
-    let c = e / 16u * 32u + j + e % 4u;
+    let c = first_column + e / 16u * 32u + j + e % 4u;
     if ((token < T) & (c < WIDTH)) {
       y[(image * T + token) * D + head + c] = elem(sums[e / 4u][e % 4u] / total[i + e / 4u % 4u]);
     }

@@ -4,8 +4,9 @@
 //
 //   s[t, u] = q[t] . k[u] SCALE,   y[t] = sum over u of exp(s[t, u] - m) v[u] / sum over u of exp(s[t, u] - m),   m = max over u of s[t, u]
 //
-// One invocation a query of a head. When a score exceeds those before, what was summed is scaled down to the new maximum (online
-// softmax, M. Milakov and N. Gimelshein 2018), so no score is ever stored.
+// One invocation a query of a head and 128 columns of the result: of a wider head several, which all compute the scores. When a score
+// exceeds those before, what was summed is scaled down to the new maximum (online softmax, M. Milakov and N. Gimelshein 2018), so no
+// score is ever stored.
 
 alias elem = f32;
 
@@ -17,17 +18,20 @@ override GX = 64u;
 @group(0) @binding(0) var<storage, read> qkv: array<elem>;
 @group(0) @binding(1) var<storage, read_write> y: array<elem>;
 
-const LIMIT = 128u;  // largest WIDTH
+const LIMIT = 128u;  // columns of the result
 const LOWEST = -0x1.fffffep+127f;
 
 @compute @workgroup_size(GX)
 fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u, @builtin(local_invocation_index) lane: u32) {
   let i = (wid.y * nwg.x + wid.x) * GX + lane;
-  if (i >= N * T * HEADS) { return; }
-  let token = i / HEADS;  // of all images
-  let head = i % HEADS * WIDTH;
+  let spans = (WIDTH + LIMIT - 1u) / LIMIT;  // of columns
+  if (i >= N * T * HEADS * spans) { return; }
+  let token = i / (HEADS * spans);  // of all images
+  let head = i / spans % HEADS * WIDTH;
   let query = token * 3u * D + head;
   let keys = token / T * T * 3u * D + D + head;
+  let first = i % spans * LIMIT;  // of columns first ... first + columns - 1
+  let columns = min(WIDTH - first, LIMIT);
 
   var sums: array<f32, LIMIT>;
   var total = 0.0;
@@ -42,7 +46,7 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u, 
     let weight = exp(score - raised);
     most = raised;
     total = total * down + weight;
-    for (var c = 0u; c < WIDTH; c++) { sums[c] = sums[c] * down + weight * f32(qkv[key + D + c]); }
+    for (var c = 0u; c < columns; c++) { sums[c] = sums[c] * down + weight * f32(qkv[key + D + first + c]); }
   }
-  for (var c = 0u; c < WIDTH; c++) { y[token * D + head + c] = elem(sums[c] / total); }
+  for (var c = 0u; c < columns; c++) { y[token * D + head + first + c] = elem(sums[c] / total); }
 }

@@ -2,47 +2,38 @@ import direct from '../../shaders/attention/attention.wgsl';
 import block from '../../shaders/attention/attention-block.wgsl';
 import quad from '../../shaders/attention/attention-quad.wgsl';
 import tile from '../../shaders/attention/attention-tile.wgsl';
-import { ShapeError } from '../errors.js';
 import { attentionSizes, type HeadsOption } from './attention-shape.js';
 import { smallConv } from './conv-shape.js';
 import { groupsFor, kernel, type Sizes } from './kernel.js';
 
-/** The widest head that {@link attention} can do: its sums are kept in registers and workgroup memory. */
-export const widestHead = 128;
-
 /** Whether more than the readable variant pays: compiling takes a CPU 0.7 s, that one is ten times slower (197 tokens of 3 x 64: 18 and 190 ms). */
 const isLong = ({ N, T, D }: Sizes): boolean => 2 * N * T * T * D >= 4 * smallConv;
+
+/** An invocation keeps the sums of 128 columns: heads so wide are done at once, wider ones in several spans, each with the scores computed again. */
+const spans = ({ WIDTH }: Sizes): number => groupsFor(WIDTH, 128);
 
 /** Workgroups of a software adapter's variants: each of its lanes has eight queries. */
 const teams = ({ N, T, HEADS, LANES }: Sizes): number => N * HEADS * groupsFor(T, 8 * LANES);
 
 /**
- * Multi-head attention between the projections: softmax(q k^T / sqrt(d)) v for every head, d = D / heads at most 128.
+ * Multi-head attention between the projections: softmax(q k^T / sqrt(d)) v for every head, d = D / heads.
  *
  * qkv [N,T,3 D] -> y [N,T,D]. A row of qkv is a token's q, k and v, each with one head after another (PyTorch's `in_proj`, timm's `qkv`).
- * One pass over the keys: scores are never in memory. Where they are needed, or a head is wider: {@link attentionProbabilities} and
- * {@link attentionOutput}.
+ * One pass over the keys: scores are never in memory; where they are needed: {@link attentionProbabilities} and {@link attentionOutput}.
+ * Heads wider than 128 have their scores computed once for every 128 columns of the result; operations count the definition's all the same.
  */
 export const attention = kernel({
   name: 'attention',
   reads: { qkv: 'N T QKV' },
   results: { y: 'N T D' },
-  derive: (sizes, { heads }: HeadsOption) => {
-    const more = attentionSizes('attention', sizes, heads);
-    if (more.WIDTH > widestHead) {
-      throw new ShapeError(
-        `attention: heads are ${more.WIDTH} wide, should be at most ${widestHead}: use attentionProbabilities and attentionOutput`,
-      );
-    }
-    return more;
-  },
+  derive: (sizes, { heads }: HeadsOption) => attentionSizes('attention', sizes, heads),
   flops: ({ N, T, D }) => 4 * N * T * T * D,
   variants: [
     {
       name: 'block',
       code: block,
       on: 'gpu',
-      groups: ({ N, T, HEADS }) => N * HEADS * groupsFor(T, 32),
+      groups: (sizes) => sizes.N * sizes.HEADS * groupsFor(sizes.T, 32) * spans(sizes),
     },
     {
       name: 'quad',
@@ -62,6 +53,10 @@ export const attention = kernel({
       pays: isLong,
       groups: teams,
     },
-    { name: 'direct', code: direct, groups: ({ N, T, HEADS }) => groupsFor(N * T * HEADS, 64) },
+    {
+      name: 'direct',
+      code: direct,
+      groups: (sizes) => groupsFor(sizes.N * sizes.T * sizes.HEADS * spans(sizes), 64),
+    },
   ],
 });

@@ -1,8 +1,9 @@
+import type { Caps } from '../gpu/caps.js';
 import type { Value } from '../gpu/value.js';
 import { adaptiveAvgPool2d } from '../kernels/adaptive-avg-pool2d.js';
 import { adaptiveAvgPool2dBackward } from '../kernels/adaptive-avg-pool2d-backward.js';
 import { add } from '../kernels/add.js';
-import { attention, widestHead } from '../kernels/attention.js';
+import { attention } from '../kernels/attention.js';
 import {
   attentionKeyGradient,
   attentionOutput,
@@ -291,7 +292,7 @@ export const ops: { readonly [K in OpKind]: Op<K> } = {
       const qkv = t.value(projection);
       const { heads } = t.graph.get(map).options as { heads: number };
       // One pass over the keys, without the probabilities in memory, where nothing else asks for them.
-      if (t.canSkip(map) && qkv.shape[2] / 3 / heads <= widestHead) {
+      if (t.canSkip(map) && isOnePass(qkv.shape[2] / 3 / heads, t.recorder.caps)) {
         return t.k(attention, { qkv }, { heads });
       }
       return t.k(attentionOutput, { a: t.value(map), b: qkv });
@@ -326,6 +327,9 @@ export const ops: { readonly [K in OpKind]: Op<K> } = {
     },
   },
 };
+
+/** Whether attention with heads of such a width is one dispatch: of wide ones a software adapter has the readable variant alone, up to ten times slower than three dispatches. */
+const isOnePass = (width: number, { kind }: Caps): boolean => kind === 'gpu' || width <= 64;
 
 /** What is put before the tokens of patches, cls [EXTRA,D], and what is added to all of them, pos [T,D]. */
 export function tokenParts(t: Trace, node: Node<'patchTokens'>) {

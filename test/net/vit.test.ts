@@ -13,6 +13,7 @@ import { gainOf, hashWeights } from '../support/hash-weights.js';
 import { dot, random, relativeL2 } from '../support/numbers.js';
 import { attentionReference } from '../support/reference-attention.js';
 import { tinyVitNet, tinyVitSizes } from '../support/tiny-vit.js';
+import { gpuCaps } from '../support/with-caps.js';
 
 const { gpu } = useGpu();
 
@@ -230,27 +231,28 @@ describe('layers', () => {
   });
 });
 
-test('heads wider than one pass of attention holds go by probabilities, and give the definition', async () => {
+test('wide heads are one pass on a GPU, three dispatches on a software adapter, and give the definition', async () => {
   const net = tinyVitNet(gpu(), { dim: 160, heads: 1, depth: 1 });
   const block = 'encoder.layers.encoder_layer_0.self_attention';
   const heads = `${block}.heads`;
   const [, projection] = net.graph.get(heads).inputs;
-  const r = Recorder.on(gpu());
   const x = random([2, 3, 32, 32], 5);
-  const trace = net.trace(r, r.constant(x.data, x.shape), { taps: [projection, heads] });
-  const outputs = [trace.value(projection), trace.value(heads), trace.output];
-  const { steps } = r.plan(outputs);
-  expect(steps.filter(({ part }) => part?.startsWith(block)).map(({ kernel }) => kernel)).toEqual([
-    'linear',
-    'attentionScores',
-    'softmax',
-    'attentionOutput',
-    'linear',
-  ]);
-  const tensors = await r.run(outputs);
-  const [qkv, y] = (await gpu().read(tensors)) as Float32Array[];
-  const { y: expected } = attentionReference({ shape: outputs[0].shape, data: qkv }, 1);
-  expect(relativeL2(y, expected)).toBeLessThan(2e-6);
-  for (const tensor of tensors) tensor.destroy();
+  const byKind = {
+    gpu: ['attention'],
+    software: ['attentionScores', 'softmax', 'attentionOutput'],
+  };
+  for (const kind of ['gpu', 'software'] as const) {
+    const r = new Recorder({ ...gpuCaps(gpu().caps), kind }, gpu());
+    const trace = net.trace(r, r.constant(x.data, x.shape), { taps: [projection, heads] });
+    const outputs = [trace.value(projection), trace.value(heads), trace.output];
+    const { steps } = r.plan(outputs);
+    const kernels = steps.filter(({ part }) => part?.startsWith(block)).map((step) => step.kernel);
+    expect(kernels).toEqual(['linear', ...byKind[kind], 'linear']);
+    const tensors = await r.run(outputs);
+    const [qkv, y] = (await gpu().read(tensors)) as Float32Array[];
+    const { y: expected } = attentionReference({ shape: outputs[0].shape, data: qkv }, 1);
+    expect(relativeL2(y, expected)).toBeLessThan(2e-6);
+    for (const tensor of tensors) tensor.destroy();
+  }
   net.destroy();
 });
