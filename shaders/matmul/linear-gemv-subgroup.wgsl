@@ -4,15 +4,15 @@
 //
 //   y[n, K0 + k] = act(b[k] + sum over c of w[k, c] x[n, c]) + r[n, K0 + k]
 //
-// Bound by reading w, as linear (gemv): one workgroup a row of w, which it reads once, in coalesced vec4s (C divides by 4). GX partial sums for
-// each n; a subgroup adds its own in registers, which leaves two barriers where the tree has seven. Nothing is assumed of the size of
+// Bound by reading w, as linear (gemv): a workgroup has four rows of w, which it reads once, in coalesced vec4s (C divides by 4), and four sums for each
+// x that it loads. GX partial sums for each n; a subgroup adds its own in registers, which leaves two barriers where the tree has seven. Nothing is assumed of the size of
 // subgroups, of which invocations they hold, nor that they are full: a subgroup's sum lies at the least index of its invocations, zeros at the others, and
 // each subgroup adds all of these by the rank of its invocations. The order of summation is the device's for a given size of subgroups, and fixed.
 
 enable subgroups;
 alias elem = f32;
 
-override N: u32; override C: u32;
+override N: u32; override C: u32; override K: u32;
 override K0: u32; override KT: u32;
 override HAS_B: u32; override HAS_R: u32;
 override ACT: u32;  // 0 none, 1 relu, 2 gelu
@@ -25,25 +25,27 @@ override GX = 64u;
 @group(0) @binding(3) var<storage, read> r: array<elem>;
 @group(0) @binding(4) var<storage, read_write> y: array<elem>;
 
-var<workgroup> partial: array<f32, GX * 8u>;  // [8 rows][GX]
+var<workgroup> partial: array<vec4f, GX * N>;  // [N][GX], of four columns
 
 @compute @workgroup_size(GX)
 fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let k = wid.y * nwg.x + wid.x;
-  if (k >= GROUPS) { return; }
+  let group = wid.y * nwg.x + wid.x;
+  if (group >= GROUPS) { return; }
+  let k = group * 4u;
   let size = C / 4u;
-  var s0 = 0.0;  var s1 = 0.0;  var s2 = 0.0;  var s3 = 0.0;
-  var s4 = 0.0;  var s5 = 0.0;  var s6 = 0.0;  var s7 = 0.0;
+  // Where rows of w begin; past the last one that is read again.
+  let rows = min(vec4u(k) + vec4u(0u, 1u, 2u, 3u), vec4u(K - 1u)) * size;
+  var s0 = vec4f(); var s1 = vec4f(); var s2 = vec4f(); var s3 = vec4f(); var s4 = vec4f(); var s5 = vec4f(); var s6 = vec4f(); var s7 = vec4f();
   for (var c = lane; c < size; c += GX) {
-    let v = vec4f(w[k * size + c]);
-    s0 += dot(v, vec4f(x[c]));
-    if (N > 1u) { s1 += dot(v, vec4f(x[1u * size + c])); }
-    if (N > 2u) { s2 += dot(v, vec4f(x[2u * size + c])); }
-    if (N > 3u) { s3 += dot(v, vec4f(x[3u * size + c])); }
-    if (N > 4u) { s4 += dot(v, vec4f(x[4u * size + c])); }
-    if (N > 5u) { s5 += dot(v, vec4f(x[5u * size + c])); }
-    if (N > 6u) { s6 += dot(v, vec4f(x[6u * size + c])); }
-    if (N > 7u) { s7 += dot(v, vec4f(x[7u * size + c])); }
+    let v = mat4x4f(vec4f(w[rows.x + c]), vec4f(w[rows.y + c]), vec4f(w[rows.z + c]), vec4f(w[rows.w + c]));
+    s0 += vec4f(x[c]) * v;
+    if (N > 1u) { s1 += vec4f(x[1u * size + c]) * v; }
+    if (N > 2u) { s2 += vec4f(x[2u * size + c]) * v; }
+    if (N > 3u) { s3 += vec4f(x[3u * size + c]) * v; }
+    if (N > 4u) { s4 += vec4f(x[4u * size + c]) * v; }
+    if (N > 5u) { s5 += vec4f(x[5u * size + c]) * v; }
+    if (N > 6u) { s6 += vec4f(x[6u * size + c]) * v; }
+    if (N > 7u) { s7 += vec4f(x[7u * size + c]) * v; }
   }
 
   workgroupBarrier();  // brings together who left the loop at different turns
@@ -61,18 +63,18 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u, 
 
   let rank = subgroupExclusiveAdd(1u);
   let count = subgroupAdd(1u);
-  for (var n = 0u; n < N; n++) {
+  for (var i = 0u; i < 4u * N; i++) {
     var sum = 0.0;
-    for (var i = rank; i < GX; i += count) { sum += partial[n * GX + i]; }
+    for (var part = rank; part < GX; part += count) { sum += partial[i / 4u * GX + part][i % 4u]; }
     let whole = subgroupAdd(sum);
-    if (lane == n) { put(n, k, whole); }
+    if (lane == i && k + i % 4u < K) { put(i / 4u, k + i % 4u, whole); }
   }
 }
 
 /// Keeps the sum over the subgroup at its least invocation.
-fn keep(n: u32, lane: u32, is_least: bool, own: f32) {
-  let sum = subgroupAdd(own);
-  partial[n * GX + lane] = select(0.0, sum, is_least);
+fn keep(n: u32, lane: u32, is_least: bool, own: vec4f) {
+  let sum = vec4f(subgroupAdd(own.x), subgroupAdd(own.y), subgroupAdd(own.z), subgroupAdd(own.w));
+  partial[n * GX + lane] = select(vec4f(), sum, is_least);
 }
 
 // shared: put

@@ -4,12 +4,13 @@
 //
 //   y[n, K0 + k] = act(b[k] + sum over c of w[k, c] x[n, c]) + r[n, K0 + k]
 //
-// Bound by reading w: a weight is used N times only. One workgroup a row of w, which it reads once, in coalesced vec4s (C divides
-// by 4); x stays in cache. GX partial sums for each n, then a tree: the order of summation is fixed.
+// Bound by reading w: a weight is used N times only. A workgroup has four rows of w, which it reads once, in coalesced vec4s (C divides
+// by 4), four of them on their way at a time; x comes from the cache, a vec4 for four sums. GX partial sums for each n and row of w, then a tree: the
+// order of summation is fixed.
 
 alias elem = f32;
 
-override N: u32; override C: u32;
+override N: u32; override C: u32; override K: u32;
 override K0: u32; override KT: u32;
 override HAS_B: u32; override HAS_R: u32;
 override ACT: u32;  // 0 none, 1 relu, 2 gelu
@@ -22,34 +23,36 @@ override GX = 64u;  // a power of two
 @group(0) @binding(3) var<storage, read> r: array<elem>;
 @group(0) @binding(4) var<storage, read_write> y: array<elem>;
 
-var<workgroup> partial: array<f32, GX * 8u>;  // [8 rows][GX]
+var<workgroup> partial: array<vec4f, GX * N>;  // [N][GX], of four columns
 
 @compute @workgroup_size(GX)
 fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let k = wid.y * nwg.x + wid.x;
-  if (k >= GROUPS) { return; }
+  let group = wid.y * nwg.x + wid.x;
+  if (group >= GROUPS) { return; }
+  let k = group * 4u;
   let size = C / 4u;
-  var s0 = 0.0;  var s1 = 0.0;  var s2 = 0.0;  var s3 = 0.0;
-  var s4 = 0.0;  var s5 = 0.0;  var s6 = 0.0;  var s7 = 0.0;
+  // Where rows of w begin; past the last one that is read again.
+  let rows = min(vec4u(k) + vec4u(0u, 1u, 2u, 3u), vec4u(K - 1u)) * size;
+  var s0 = vec4f(); var s1 = vec4f(); var s2 = vec4f(); var s3 = vec4f(); var s4 = vec4f(); var s5 = vec4f(); var s6 = vec4f(); var s7 = vec4f();
   for (var c = lane; c < size; c += GX) {
-    let v = vec4f(w[k * size + c]);
-    s0 += dot(v, vec4f(x[c]));
-    if (N > 1u) { s1 += dot(v, vec4f(x[1u * size + c])); }
-    if (N > 2u) { s2 += dot(v, vec4f(x[2u * size + c])); }
-    if (N > 3u) { s3 += dot(v, vec4f(x[3u * size + c])); }
-    if (N > 4u) { s4 += dot(v, vec4f(x[4u * size + c])); }
-    if (N > 5u) { s5 += dot(v, vec4f(x[5u * size + c])); }
-    if (N > 6u) { s6 += dot(v, vec4f(x[6u * size + c])); }
-    if (N > 7u) { s7 += dot(v, vec4f(x[7u * size + c])); }
+    let v = mat4x4f(vec4f(w[rows.x + c]), vec4f(w[rows.y + c]), vec4f(w[rows.z + c]), vec4f(w[rows.w + c]));
+    s0 += vec4f(x[c]) * v;
+    if (N > 1u) { s1 += vec4f(x[1u * size + c]) * v; }
+    if (N > 2u) { s2 += vec4f(x[2u * size + c]) * v; }
+    if (N > 3u) { s3 += vec4f(x[3u * size + c]) * v; }
+    if (N > 4u) { s4 += vec4f(x[4u * size + c]) * v; }
+    if (N > 5u) { s5 += vec4f(x[5u * size + c]) * v; }
+    if (N > 6u) { s6 += vec4f(x[6u * size + c]) * v; }
+    if (N > 7u) { s7 += vec4f(x[7u * size + c]) * v; }
   }
-  partial[0u * GX + lane] = s0;
-  partial[1u * GX + lane] = s1;
-  partial[2u * GX + lane] = s2;
-  partial[3u * GX + lane] = s3;
-  partial[4u * GX + lane] = s4;
-  partial[5u * GX + lane] = s5;
-  partial[6u * GX + lane] = s6;
-  partial[7u * GX + lane] = s7;
+  partial[lane] = s0;
+  if (N > 1u) { partial[1u * GX + lane] = s1; }
+  if (N > 2u) { partial[2u * GX + lane] = s2; }
+  if (N > 3u) { partial[3u * GX + lane] = s3; }
+  if (N > 4u) { partial[4u * GX + lane] = s4; }
+  if (N > 5u) { partial[5u * GX + lane] = s5; }
+  if (N > 6u) { partial[6u * GX + lane] = s6; }
+  if (N > 7u) { partial[7u * GX + lane] = s7; }
   workgroupBarrier();
 
   for (var step = GX / 2u; step > 0u; step /= 2u) {
@@ -58,7 +61,8 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u, 
     }
     workgroupBarrier();
   }
-  if (lane < N) { put(lane, k, partial[lane * GX]); }
+  let n = lane / 4u;
+  if (n < N && k + lane % 4u < K) { put(n, k + lane % 4u, partial[n * GX][lane % 4u]); }
 }
 
 // shared: put

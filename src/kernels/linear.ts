@@ -49,14 +49,14 @@ export const linear = kernel({
       on: 'gpu',
       needs: ({ features }) => features.has('subgroups'),
       fits: ({ N, C }) => N <= 8 && C % 4 === 0,
-      groups: ({ K }) => K,
+      groups: ({ K }) => groupsFor(K, 4),
     },
     {
       name: 'gemv',
       code: gemv,
       on: 'gpu',
       fits: ({ N, C }) => N <= 8 && C % 4 === 0,
-      groups: ({ K }) => K,
+      groups: ({ K }) => groupsFor(K, 4),
     },
     {
       name: 'splitk',
