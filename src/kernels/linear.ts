@@ -8,17 +8,10 @@ import quad from '../../shaders/matmul/linear-quad.wgsl';
 import splitk from '../../shaders/matmul/linear-splitk.wgsl';
 import thin from '../../shaders/matmul/linear-thin.wgsl';
 import tile from '../../shaders/matmul/linear-tile.wgsl';
-import type { Caps, MatrixShape } from '../gpu/caps.js';
-import type { Storage } from '../gpu/tensor.js';
+import type { Caps } from '../gpu/caps.js';
 import { channelSlice, type SliceOptions } from './conv-shape.js';
-import {
-  type Activation,
-  activationCode,
-  groupsFor,
-  kernel,
-  type Sizes,
-  type Variant,
-} from './kernel.js';
+import { type Activation, activationCode, groupsFor, kernel, type Sizes } from './kernel.js';
+import { matrixVariants } from './matrix-variant.js';
 
 /** `k0` and `kTotal` are for writing a part of y's columns: for a weight split over several bindings. */
 export interface LinearOptions extends SliceOptions {
@@ -67,7 +60,10 @@ export const linear = kernel({
       pays: ({ N, K, C }) => N <= 64 && C >= 512 && squares(N, K) < 256,
       groups: ({ N, K }) => groupsFor(K, 32) * groupsFor(N, 16),
     },
-    ...[16, 8].map((side) => matrixVariant(side)),
+    ...matrixVariants(matrix, {
+      pays: ({ N }) => N >= 16,
+      groups: ({ N, K }) => squares(N, K),
+    }),
     {
       name: 'block',
       code: block,
@@ -116,23 +112,6 @@ function quadTunings({ N }: Sizes, { lanes }: Caps): readonly Record<string, num
   const large = { ROWS: 16, WIDE: 1 };
   if (N <= 8) return [small];
   return lanes === 8 ? [large, small] : [small, large];
-}
-
-/** By products of matrices of side x side within a subgroup, in f32 sums, where the device lists that shape. */
-function matrixVariant(side: number): Variant {
-  const isSuch = ({ M, N, K, componentType, resultComponentType }: MatrixShape, from: Storage) =>
-    [M, N, K].every((size) => size === side) &&
-    componentType === from &&
-    resultComponentType === 'f32';
-  return {
-    name: `matrix-${side}`,
-    code: matrix.replace('const SIDE = 8u;', `const SIDE = ${side}u;`),
-    on: 'gpu',
-    needs: ({ features, matrices = [] }, storage) =>
-      features.has('subgroups') && matrices.some((shape) => isSuch(shape, storage)),
-    pays: ({ N }) => N >= 16,
-    groups: ({ N, K }) => squares(N, K),
-  };
 }
 
 /** Tiles of 64 rows x 64 columns. */

@@ -1,70 +1,16 @@
 /**
- * linear's variants for devices whose subgroups multiply matrices. None runs the tests, so here the shader runs with those products written out. What
- * is loaded from where and goes where, padding and turns of subgroups, is the shader's own. That the device takes it as it stands is compiled in test/gpu/shaders.test.ts.
+ * linear's variants for devices whose subgroups multiply matrices, with those products written out. What is loaded from where and goes where, padding and
+ * turns of subgroups, is the shader's own. That devices take it as it stands is compiled in test/gpu/shaders.test.ts.
  */
 import { expect, test } from 'vitest';
-import { type Caps, coreCaps } from '../../src/gpu/caps.js';
+import type { Caps } from '../../src/gpu/caps.js';
 import { linear } from '../../src/kernels/linear.js';
 import { runKernel, useGpu } from '../support/gpu.js';
+import { byMatrices, capsWith, shapesOf } from '../support/matrices.js';
 import { expectClose, random, sumBound } from '../support/numbers.js';
 import { matrixProduct } from '../support/reference-conv.js';
 
 const { gpu } = useGpu();
-
-const shapesOf = (side: number, componentType: string, resultComponentType = 'f32') => [
-  { M: side, N: side, K: side, componentType, resultComponentType },
-];
-const capsWith = (matrices: Caps['matrices'], more: readonly string[] = []): Caps => ({
-  ...coreCaps,
-  features: new Set(['subgroups', ...more]),
-  matrices,
-});
-
-/**
- * Products of matrices in plain WGSL, for workgroups of so many subgroups: of sums an invocation has every so-manieth element, a factor is the place in
- * workgroup memory that it was loaded from.
- */
-function writtenOut(code: string, subgroups: number): string {
-  const lanes = 128 / subgroups;
-  const changed = code
-    .replace(/^enable .*;$/gm, '')
-    .replace(/subgroup_matrix_(left|right)<\w+, SIDE, SIDE>/g, 'u32')
-    .replace(/subgroup_matrix_result<\w+, SIDE, SIDE>/g, 'array<f32, OWN>')
-    .replace(
-      /,\s*@builtin\(subgroup_id\).*u32\) \{/,
-      `) {\n  let subgroups = ${subgroups}u; let subgroup = lane / LANES; element = lane % LANES;`,
-    )
-    .replace(
-      /subgroupMatrixLoad<(Left, row|Right, col)_major>\(&(rows|columns), (.*), DEEP\);/g,
-      '$3;',
-    )
-    .replace(/subgroupMatrixMultiplyAccumulate\(/, 'multiply_add(')
-    .replace(/subgroupMatrixStore<row_major>\(&sums, /, 'store(');
-  expect(changed).not.toMatch(/subgroupMatrix|subgroup_/);
-  return `${changed}
-const LANES = ${lanes}u;
-const OWN = (SIDE * SIDE + LANES - 1u) / LANES;
-var<private> element: u32;
-fn multiply_add(left: Left, right: Right, given: Sums) -> Sums {
-  var m = given;
-  for (var i = 0u; i < OWN; i++) {
-    let e = element + i * LANES;
-    if (e >= SIDE * SIDE) { continue; }
-    for (var d = 0u; d < SIDE; d++) {
-      m[i] += rows[left + e / SIDE * DEEP + d] * columns[right + e % SIDE * DEEP + d];
-    }
-  }
-  return m;
-}
-fn store(at: u32, given: Sums, stride: u32) {
-  var m = given;
-  for (var i = 0u; i < OWN; i++) {
-    let e = element + i * LANES;
-    if (e < SIDE * SIDE) { sums[at + e / SIDE * stride + e % SIDE] = m[i]; }
-  }
-}
-`;
-}
 
 // Of eight subgroups half have no strip, two take two each in turn, one takes all.
 for (const [side, subgroups] of [
@@ -81,15 +27,8 @@ for (const [side, subgroups] of [
   }, async () => {
     const [x, w, b] = [random([n, c], 1), random([k, c], 2), random([k], 3)];
     const r = random([n, k + 3], 4);
-    const emulated: typeof linear = {
-      ...linear,
-      plan: (reads, options, settings) => {
-        const caps = capsWith(shapesOf(side, 'f32'));
-        const plan = linear.plan(reads, options, { ...settings, caps });
-        return { ...plan, code: writtenOut(plan.code, subgroups) };
-      },
-    };
-    const { y } = await runKernel(gpu(), emulated, { x, w, b, r }, options, `matrix-${side}`);
+    const emulated = byMatrices(linear, side, subgroups);
+    const { y } = await runKernel(gpu(), emulated, { x, w, b, r }, options);
     const product = matrixProduct(
       n,
       c,
