@@ -20,8 +20,8 @@ export interface GpuRequestOptions {
    */
   tune?: TuneMode;
   /**
-   * Asks for the experimental feature `chromium-experimental-subgroup-matrix` where the adapter has it: linear layers are then computed by it, in the shapes that
-   * the adapter lists. Default false. An adopted device that has it uses it.
+   * Asks for the experimental feature `chromium-experimental-subgroup-matrix` where the adapter has it: linear layers and convolutions are then
+   * computed by it, in the shapes that the adapter lists. Default false. An adopted device that has it uses it.
    */
   subgroupMatrix?: boolean;
 }

@@ -199,6 +199,17 @@ export const widePays = (sizes: Sizes): boolean =>
 export const deepPays = (sizes: Sizes): boolean =>
   productTiles(sizes, 64) < 64 && sizes.CG * sizes.R * sizes.S >= 512;
 
+/**
+ * Whether tiles of 64 filters x 64 pixels that a GPU's subgroups multiply as matrices pay. Not measured: where filters and taps fill three quarters of what
+ * is multiplied; where taps are four slices of 16 and more, as sums leave by way of workgroup memory, which takes about as long as two; and
+ * where there are so many tiles that {@link deepPays} does not want smaller ones.
+ */
+export const matrixPays = (sizes: Sizes): boolean => {
+  const { K, CG, R, S, GROUPED } = sizes;
+  const taps = CG * R * S;
+  return taps >= 64 && filled(K / GROUPED, 64) * filled(taps, 16) >= 0.75 && !deepPays(sizes);
+};
+
 /** Bytes of workgroup memory that WebGPU promises. */
 const promised = 16384;
 

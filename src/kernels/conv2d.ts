@@ -3,6 +3,7 @@ import block from '../../shaders/conv/conv2d-block.wgsl';
 import blockScalar from '../../shaders/conv/conv2d-block-scalar.wgsl';
 import deep from '../../shaders/conv/conv2d-deep.wgsl';
 import depthwise from '../../shaders/conv/conv2d-depthwise.wgsl';
+import matrix from '../../shaders/conv/conv2d-matrix.wgsl';
 import patch from '../../shaders/conv/conv2d-patch.wgsl';
 import point from '../../shaders/conv/conv2d-point.wgsl';
 import product from '../../shaders/conv/conv2d-product.wgsl';
@@ -20,6 +21,7 @@ import {
   isPoint,
   isThree,
   isWide,
+  matrixPays,
   patchGroups,
   patchPays,
   patchTuning,
@@ -38,6 +40,7 @@ import {
   widePays,
 } from './conv-shape.js';
 import { type Activation, activationCode, groupsFor, kernel, type Sizes } from './kernel.js';
+import { matrixVariants } from './matrix-variant.js';
 
 /** `k0` and `kTotal` are for writing into a part of a concatenation. */
 export interface Conv2dOptions extends ConvOptions, SliceOptions {
@@ -96,6 +99,10 @@ export const conv2d = kernel({
       groups: ({ N, K, P, Q, GROUPED }) =>
         GROUPED * groupsFor(K / GROUPED, 16) * groupsFor(N * P * Q, 16),
     },
+    ...matrixVariants(matrix, {
+      pays: matrixPays,
+      groups: (sizes) => productTiles(sizes, 64),
+    }),
     {
       name: 'product',
       code: product,
