@@ -6,6 +6,7 @@ import type { Dtype } from '../../src/gpu/tensor.js';
 import { placeholder } from '../../src/gpu/value.js';
 import { backwardRoutes, forwardRoutes } from '../../src/net/conv-routes.js';
 import type { ConvWeights } from '../../src/net/conv-weights.js';
+import { capsWith, shapesOf } from '../support/matrices.js';
 
 const software: Caps = { ...coreCaps, kind: 'software' };
 
@@ -43,6 +44,23 @@ test('what is pooled, or stored in 16 bits, goes by tiles in one dispatch only',
     expect(routes(coreCaps, [64, 64, 112], options, dtype)).toEqual(['winograd2', 'direct']);
     expect(routes(software, [64, 64, 112], options, dtype)).toEqual(['direct']);
   }
+});
+
+test('directly first where the device multiplies 16-bit elements as matrices, in tiles mostly full; 32 bits and gradients stay by tiles', () => {
+  const half = capsWith([...shapesOf(16, 'f16'), ...shapesOf(16, 'f32')], ['shader-f16']);
+  for (const options of [{}, { pool: true }])
+    expect(routes(half, [64, 64, 112], options, 'f16')).toEqual(['direct', 'winograd2']);
+  expect(routes(half, [64, 64, 112], {})[0]).toBe('winograd2');
+  expect(routes(half, [64, 32, 224], {}, 'f16')[0]).toBe('winograd2');
+  expect(routes(capsWith(shapesOf(16, 'f32'), ['shader-f16']), [64, 64, 112], {}, 'f16')[0]).toBe(
+    'winograd2',
+  );
+  // 60 tiles of 64 x 64 are too few for conv2d to take matrices: 64 blocks of Winograd's are not.
+  expect(routes(half, [256, 256, 30], {}, 'f16')[0]).toBe('winograd2');
+  const weights = { shape: [64, 96, 3, 3], hasBias: true } as unknown as ConvWeights;
+  const dy = placeholder([1, 64, 112, 112], 'f16');
+  const back = backwardRoutes(half, dy, weights, { pad: 1, inputSize: [112, 112] });
+  expect(back.routes.map(({ name }) => name)).toEqual(['winograd2', 'direct']);
 });
 
 test('what pools, and so cannot go every way, is timed and chosen apart', () => {
