@@ -41,20 +41,34 @@ export const occlusion: Method = {
       );
     }
     const stride = (options.stride as number) || Math.ceil(side / 2);
-    const squares = startsOf(H, side, stride).flatMap((top) =>
-      startsOf(W, side, stride).map((left) => [top, left, top + side, left + side]),
-    );
+    const [tops, lefts] = [H, W].map((length) => startsOf(length, side, stride));
+    const count = tops.length * lefts.length;
+    if (count > mostSquares) {
+      throw new LayerError(
+        `occlusion: ${tops.length} x ${lefts.length} squares, ${stride} pixels apart, should be at most ${mostSquares}, choose a larger stride`,
+      );
+    }
+    const squares = new Float32Array(4 * count);
+    for (let i = 0; i < count; i++) {
+      const [top, left] = [tops[Math.floor(i / lefts.length)], lefts[i % lefts.length]];
+      squares.set([top, left, top + side, left + side], 4 * i);
+    }
     const masks: MaskSource = {
       kind: 'rectangles',
-      count: squares.length,
-      field: recorder.constant(Float32Array.from(squares.flat()), [squares.length, 1, 4]),
+      count,
+      field: recorder.constant(squares, [count, 1, 4]),
     };
     const canvas = options.cover === 'blur' ? blurred(scene, { blur: 51, sigma: 50 }) : undefined;
     const scores = maskedScores(scene, masks, { options }, { x: input, canvas });
     const p = k(softmax, { x: scene.trace.output });
     const baseline = k(rowDot, { a: p, b: scene.choice() }).reshape([N, 1]);
     const drops = k(scoreDrops, { scores, baseline });
-    const over = recorder.constant(coverage(squares, H, W), [H, W]);
+    const [down, along] = [coverage(tops, side, H), coverage(lefts, side, W)];
+    const covering = Float32Array.from({ length: H * W }, (_, i) =>
+      // 1 where there is no square, and so nothing to divide.
+      Math.max(1, down[Math.floor(i / W)] * along[i % W]),
+    );
+    const over = recorder.constant(covering, [H, W]);
     return masksTimesScores(scene, masks, drops, { complement: true }, over);
   },
 };
@@ -66,13 +80,12 @@ function startsOf(length: number, side: number, stride: number): number[] {
   return [...starts, length - side];
 }
 
-/** Number of squares that cover each pixel; 1 where there is none. */
-function coverage(squares: readonly (readonly number[])[], H: number, W: number): Float32Array {
-  const count = new Float32Array(H * W);
-  for (const [top, left, bottom, right] of squares) {
-    for (let i = top; i < bottom; i++) {
-      for (let j = left; j < right; j++) count[i * W + j]++;
-    }
-  }
-  return count.map((c) => Math.max(c, 1));
+/** Squares that cover each place along a side. */
+function coverage(starts: readonly number[], side: number, length: number): Uint32Array {
+  const count = new Uint32Array(length);
+  for (const start of starts) for (let i = start; i < start + side; i++) count[i]++;
+  return count;
 }
+
+/** A forward pass each: hours on any device. */
+const mostSquares = 2 ** 20;

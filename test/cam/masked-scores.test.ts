@@ -346,6 +346,11 @@ test('more batches than can be recorded are refused before there is a list of th
   expect(() => planExplain(net, input, { method: lots })).toThrow(
     '1000000000000 copies of 2 images in batches of 8 are 250000000000 batches, should be at most 5000',
   );
+  // One square a pixel of a picture larger than any screen: the list alone would take gigabytes.
+  const pixels = { method: methodNamed('occlusion'), options: { size: 1, stride: 1 } };
+  expect(() => planExplain(net, placeholder([1, 3, 8192, 8192]), pixels)).toThrow(
+    'occlusion: 8192 x 8192 squares, 1 pixels apart, should be at most 1048576, choose a larger stride',
+  );
 });
 
 test('a device lost in the middle of a Score-CAM rejects, and a fresh one works', async () => {
