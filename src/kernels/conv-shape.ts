@@ -233,7 +233,8 @@ export function patchTuning(sizes: Sizes, planes: number): PatchTuning | undefin
   const wide = 15 * SW + (S - 1) * DW + 1;
   const bytes = (filters: number) => {
     const high = (patchRows(filters) - 1) * SH + (R - 1) * DH + 1;
-    return 4 * planes * high * wide + 16 * BAND * S * (filters / 4 + 1);
+    // Each variable counts in whole 16 bytes.
+    return 16 * (planes * Math.ceil((high * wide) / 4) + BAND * S * (filters / 4 + 1));
   };
   const share = (filters: number) => filled(K, filters) * filled(P, patchRows(filters));
   const [best] = [64, 32, 16]

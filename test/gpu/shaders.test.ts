@@ -7,7 +7,9 @@ import { type Caps, capsOf, subgroupMatrix } from '../../src/gpu/caps.js';
 import type { DispatchPlan } from '../../src/gpu/dispatch.js';
 import { Pipelines } from '../../src/gpu/pipelines.js';
 import { usage } from '../../src/gpu/usage.js';
+import { conv2d } from '../../src/kernels/conv2d.js';
 import { type AnyKernel, asF16 } from '../../src/kernels/kernel.js';
+import { maskedConv2d } from '../../src/kernels/masked-conv2d.js';
 import { recordLinear } from '../../src/kernels/record-all.js';
 import { allKernels } from '../support/all-kernels.js';
 import { casesOf, type KernelCase, variantsOf } from '../support/kernel-cases.js';
@@ -221,6 +223,26 @@ function checkOverrides(kernel: AnyKernel, plan: DispatchPlan, c: KernelCase) {
   const unheard = tuned.filter((name) => !names.includes(name));
   expect(unheard, `${plan.kernel} ${plan.variant}: tuning that the shader lacks`).toEqual([]);
 }
+
+test('the largest patches of pictures fit into the workgroup memory that WebGPU promises', async () => {
+  expect(device.limits.maxComputeWorkgroupStorageSize).toBe(16384);
+  const settings = { caps: caps.gpu, variant: 'patch' };
+  const readsOf = (filter: number) => ({
+    x: { shape: [1, 3, 224, 224] },
+    w: { shape: [64, 3, filter, filter] },
+  });
+  // 16,352 and 16,128 bytes; masked AlexNet's 16,080, and all 16,384.
+  await checkPipelines(conv2d.plan(readsOf(7), { stride: 7 }, settings));
+  await checkPipelines(conv2d.plan(readsOf(9), { stride: 7 }, settings));
+  for (const [filter, stride] of [
+    [11, 4],
+    [4, 5],
+  ]) {
+    const reads = { ...readsOf(filter), at: { shape: [5] } };
+    const options = { source: 'rise', count: 2, stride } as const;
+    await checkPipelines(maskedConv2d.plan(reads, options, settings));
+  }
+});
 
 const checked = new Set<string>();
 
