@@ -6,8 +6,8 @@
 //
 // For GPUs whose subgroups multiply matrices of SIDE x SIDE elements into 32-bit sums. A workgroup of 128 invocations makes 64 rows x 64 columns; a
 // subgroup a strip of 16 of the rows, so that four have one each. Where fewer fit into a workgroup they take strips in turn, where more do the rest only
-// loads and writes. Slices 16 deep of both factors pass through workgroup memory, with zeros past N, K and C. Sums leave through it too, 16 columns at a
-// time, as a matrix keeps to itself which invocation has which element.
+// loads and writes. Slices 16 deep of both factors pass through workgroup memory, with zeros past N, K and C; while a slice is multiplied, the next is on
+// its way into registers. Sums leave through workgroup memory too, 16 columns at a time, as a matrix keeps to itself which invocation has which element.
 // Summed in the order of c in slices of SIDE, within which the device decides.
 
 enable subgroups;
@@ -26,6 +26,8 @@ const DEEP = 16u;
 const STRIPS = 4u;
 const HIGH = 16u / SIDE;    // matrices over each other in a strip
 const ACROSS = 64u / SIDE;  // and beside each other
+// Rows lie eight further apart than they are long: whole 16 bytes, which matrices are loaded by, and rows of a matrix begin in different banks.
+const ROW = DEEP + 8u;
 
 alias Left = subgroup_matrix_left<elem, SIDE, SIDE>;
 alias Right = subgroup_matrix_right<elem, SIDE, SIDE>;
@@ -37,8 +39,8 @@ alias Sums = subgroup_matrix_result<f32, SIDE, SIDE>;
 @group(0) @binding(3) var<storage, read> r: array<elem>;
 @group(0) @binding(4) var<storage, read_write> y: array<elem>;
 
-var<workgroup> rows: array<elem, 1024>;     // [64 of x][DEEP]
-var<workgroup> columns: array<elem, 1024>;  // [64 of w][DEEP]
+var<workgroup> rows: array<elem, 1536>;     // [64 of x][DEEP, 8 unused]
+var<workgroup> columns: array<elem, 1536>;  // [64 of w][DEEP, 8 unused]
 var<workgroup> sums: array<f32, 1024>;      // [64 rows][16 columns]
 
 @compute @workgroup_size(128)
@@ -50,29 +52,43 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u, 
   let row = group / blocks * 64u;
   let column = group % blocks * 64u;
 
+  // What it brings of each slice: an element of eight rows of x and of w, 8 apart.
+  let own = lane / DEEP;
+  let place = lane % DEEP;
+  let to = own * ROW + place;
   for (var first = 0u; first < STRIPS; first += subgroups) {
     let strip = first + subgroup;
     let end = min(first + subgroups, STRIPS);
     var acc: array<Sums, HIGH * ACROSS>;
     for (var i = 0u; i < HIGH * ACROSS; i++) { acc[i] = Sums(); }  // not every compiler clears a variable at each turn of a loop
+    var x0 = inputs(row + own, place);
+    var x1 = inputs(row + own + 32u, place);
+    var w0 = weights(column + own, place);
+    var w1 = weights(column + own + 32u, place);
     for (var c = 0u; c < C; c += DEEP) {
-      workgroupBarrier();
-      for (var i = lane; i < 1024u; i += 128u) {
-        rows[i] = input(row + i / DEEP, c + i % DEEP);
-        columns[i] = weight(column + i / DEEP, c + i % DEEP);
+      for (var e = 0u; e < 4u; e++) {
+        rows[to + e * 8u * ROW] = x0[e];
+        rows[to + (e * 8u + 32u) * ROW] = x1[e];
+        columns[to + e * 8u * ROW] = w0[e];
+        columns[to + (e * 8u + 32u) * ROW] = w1[e];
       }
       workgroupBarrier();
+      x0 = inputs(row + own, c + DEEP + place);
+      x1 = inputs(row + own + 32u, c + DEEP + place);
+      w0 = weights(column + own, c + DEEP + place);
+      w1 = weights(column + own + 32u, c + DEEP + place);
       if (strip < STRIPS) {
         for (var d = 0u; d < DEEP; d += SIDE) {
           for (var h = 0u; h < HIGH; h++) {
-            let left = subgroupMatrixLoad<Left, row_major>(&rows, (strip * 16u + h * SIDE) * DEEP + d, DEEP);
+            let left = subgroupMatrixLoad<Left, row_major>(&rows, (strip * 16u + h * SIDE) * ROW + d, ROW);
             for (var q = 0u; q < ACROSS; q++) {
-              let right = subgroupMatrixLoad<Right, col_major>(&columns, q * SIDE * DEEP + d, DEEP);
+              let right = subgroupMatrixLoad<Right, col_major>(&columns, q * SIDE * ROW + d, ROW);
               acc[h * ACROSS + q] = subgroupMatrixMultiplyAccumulate(left, right, acc[h * ACROSS + q]);
             }
           }
         }
       }
+      workgroupBarrier();
     }
 
     for (var part = 0u; part < 4u; part++) {
@@ -94,15 +110,19 @@ fn main(@builtin(workgroup_id) wid: vec3u, @builtin(num_workgroups) nwg: vec3u, 
   }
 }
 
-fn input(n: u32, c: u32) -> elem {
-  if (n >= N || c >= C) { return elem(0.0); }
-  return x[n * C + c];
+/// Element c of four rows of x from n on, 8 apart; zeros past the last row and the last element.
+fn inputs(n: u32, c: u32) -> vec4<elem> {
+  return vec4<elem>(input(n, c), input(n + 8u, c), input(n + 16u, c), input(n + 24u, c));
 }
 
-fn weight(k: u32, c: u32) -> elem {
-  if (k >= K || c >= C) { return elem(0.0); }
-  return w[k * C + c];
+fn input(n: u32, c: u32) -> elem { return select(elem(), x[min(n, N - 1u) * C + min(c, C - 1u)], (n < N) & (c < C)); }
+
+/// The same of w.
+fn weights(k: u32, c: u32) -> vec4<elem> {
+  return vec4<elem>(weight(k, c), weight(k + 8u, c), weight(k + 16u, c), weight(k + 24u, c));
 }
+
+fn weight(k: u32, c: u32) -> elem { return select(elem(), w[min(k, K - 1u) * C + min(c, C - 1u)], (k < K) & (c < C)); }
 
 // shared: put
 /// Writes row n, column k from its sum.
