@@ -1,5 +1,6 @@
 import direct from '../../shaders/conv/conv2d-backward-input.wgsl';
 import block from '../../shaders/conv/conv2d-backward-input-block.wgsl';
+import deep from '../../shaders/conv/conv2d-backward-input-deep.wgsl';
 import depthwise from '../../shaders/conv/conv2d-backward-input-depthwise.wgsl';
 import phases from '../../shaders/conv/conv2d-backward-input-phases.wgsl';
 import point from '../../shaders/conv/conv2d-backward-input-point.wgsl';
@@ -11,6 +12,7 @@ import {
   type ConvOptions,
   channelSlice,
   convGeometry,
+  deepPays,
   isPoint,
   isThree,
   isWide,
@@ -90,6 +92,13 @@ export const conv2dBackwardInput = kernel({
       fits: (sizes) => sizes.DH === 1 && sizes.DW === 1 && phaseShare(sizes) < 0.9,
       tuning: squares,
       groups: phaseTiles,
+    },
+    {
+      name: 'deep',
+      code: deep,
+      on: 'gpu',
+      pays: (sizes) => deepPays(turned(sizes)),
+      groups: ({ N, H, W, CG, GROUPED }) => GROUPED * groupsFor(CG, 16) * groupsFor(N * H * W, 16),
     },
     {
       name: 'wide',
