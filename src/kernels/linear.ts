@@ -21,6 +21,16 @@ export interface LinearOptions extends SliceOptions {
 
 export type LinearActivation = Activation | 'gelu';
 
+/** Tiles of 64 rows x 64 columns. */
+const squares = (rows: number, columns: number): number =>
+  groupsFor(rows, 64) * groupsFor(columns, 64);
+
+/**
+ * Whether a GPU is better off with tiles of 16 x 32 whose invocations share out the sum. Not measured: each sum is long, and tiles of 64 x 64 are fewer than a
+ * large GPU has places for, or, of rows that fill them, than half of its 128 cores.
+ */
+const splitPays = ({ N, K, C }: Sizes): boolean => C >= 512 && squares(N, K) < (N <= 64 ? 256 : 64);
+
 /**
  * Fully connected layer with bias, activation and residual: y = act(w x + b) + r.
  *
@@ -51,19 +61,18 @@ export const linear = kernel({
       fits: ({ N, C }) => N <= 8 && C % 4 === 0,
       groups: ({ K }) => groupsFor(K, 4),
     },
+    ...matrixVariants(matrix, {
+      pays: (sizes) => sizes.N > 64 || (sizes.N >= 16 && !splitPays(sizes)),
+      groups: ({ N, K }) => squares(N, K),
+    }),
     {
       name: 'splitk',
       code: splitk,
       on: 'gpu',
       fits: ({ C }) => C % 4 === 0,
-      // Fewer tiles than a large GPU has places for, each with a long sum.
-      pays: ({ N, K, C }) => N <= 64 && C >= 512 && squares(N, K) < 256,
+      pays: splitPays,
       groups: ({ N, K }) => groupsFor(K, 32) * groupsFor(N, 16),
     },
-    ...matrixVariants(matrix, {
-      pays: ({ N }) => N >= 16,
-      groups: ({ N, K }) => squares(N, K),
-    }),
     {
       name: 'block',
       code: block,
@@ -113,7 +122,3 @@ function quadTunings({ N }: Sizes, { lanes }: Caps): readonly Record<string, num
   if (N <= 8) return [small];
   return lanes === 8 ? [large, small] : [small, large];
 }
-
-/** Tiles of 64 rows x 64 columns. */
-const squares = (rows: number, columns: number): number =>
-  groupsFor(rows, 64) * groupsFor(columns, 64);

@@ -46,7 +46,7 @@ for (const [side, subgroups] of [
 }
 
 test('taken where the device lists the shape for the elements, with sums of 32 bits', () => {
-  const shapes = { x: { shape: [256, 768] }, w: { shape: [768, 768] } };
+  const shapes = { x: { shape: [512, 768] }, w: { shape: [768, 768] } };
   const picked = (caps: Caps, storage: 'f32' | 'f16' = 'f32') =>
     linear.plan(shapes, {}, { caps, storage }).variant;
   expect(picked(capsWith(shapesOf(8, 'f32')))).toBe('matrix-8');
@@ -59,4 +59,13 @@ test('taken where the device lists the shape for the elements, with sums of 32 b
   expect(picked(capsWith([{ ...shapesOf(8, 'f32')[0], N: 16 }]))).toBe('block');
   expect(picked(capsWith(undefined))).toBe('block');
   expect(picked({ ...capsWith(shapesOf(8, 'f32')), kind: 'software' })).not.toMatch(/matrix/);
+  // Rows that fill tiles of 64 go by matrices before they share out the sum, fewer do not.
+  const ofRows = (rows: number, matrices: Caps['matrices']) =>
+    linear.plan({ ...shapes, x: { shape: [rows, 768] } }, {}, { caps: capsWith(matrices) }).variant;
+  expect([16, 64, 65].map((rows) => ofRows(rows, shapesOf(8, 'f32')))).toEqual([
+    'splitk',
+    'splitk',
+    'matrix-8',
+  ]);
+  expect(ofRows(65, undefined)).toBe('splitk');
 });

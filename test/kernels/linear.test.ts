@@ -101,6 +101,8 @@ test('linear takes the variant made for the device and the sizes', () => {
   expect(picked(8, 9216, 1024, 'gpu', 'subgroups')).toBe('gemv-subgroup');
   expect(picked(16, 9216, 1024, 'gpu', 'subgroups')).toBe('splitk');
   expect(picked(197, 768, 3072, 'gpu')).toBe('block');
+  expect(picked(197, 3072, 768, 'gpu')).toBe('splitk');
+  expect(picked(394, 3072, 768, 'gpu')).toBe('block');
   expect(picked(197, 770, 30, 'gpu')).toBe('block-scalar');
   expect(picked(1, 9216, 1024, 'software', 'subgroups')).toBe('quad');
   expect(picked(197, 768, 3072, 'software', 'subgroups')).toBe('quad');
