@@ -84,12 +84,12 @@ describe.skipIf(noChrome && !process.env.CI)(`in Chrome${noChrome ? ` (${noChrom
   test.skipIf(!hasFolder(goldenDir))(
     'kernels agree with the golden files',
     async () => {
-      // Some of each file: all of them are run in Node, and every kernel is compared with Node above.
+      // One of each file: all of them are run in Node, and every kernel is compared with Node above.
       let total = 0;
       const ops = readdirSync(join(goldenDir, 'kernels')).filter((name) => name.endsWith('.json'));
       for (const op of ops) {
         const name = op.slice(0, -'.json'.length);
-        const there = await chrome.page.evaluate((wanted) => inPage.golden(wanted, 2), name);
+        const there = await chrome.page.evaluate((wanted) => inPage.golden(wanted, 1), name);
         expect(there, name).toMatchObject({ wrong: [], liveBytes: 0 });
         total += there.checked;
       }

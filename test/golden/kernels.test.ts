@@ -22,6 +22,7 @@ describe.runIf(hasFolder(goldenDir))('golden kernels', () => {
       op,
       readFileSync(join(folder, `${op}.json`), 'utf8'),
       readFileSync(join(folder, `${op}.safetensors`)),
+      Boolean(process.env.GOLDEN_ALL),
     );
     notBuilt.push(...golden.notBuilt);
     if (golden.cases.length === 0) continue;

@@ -7,6 +7,7 @@ import { Recorder } from '../../src/gpu/recorder.js';
 import type { Value } from '../../src/gpu/value.js';
 import type { AnyKernel } from '../../src/kernels/kernel.js';
 import { parseWeights } from '../../src/net/weights/index.js';
+import { hasTurn } from '../support/turns.js';
 import { ops } from './kernel-ops.js';
 
 /** One comparison with a golden tensor; it holds if `error <= tolerance`. */
@@ -23,7 +24,7 @@ export interface Check {
 export interface GoldenCase {
   /** `op/case`. */
   readonly name: string;
-  /** Runs every variant of every kernel the case has tensors for. */
+  /** Runs the variants of every kernel that the case has tensors for. */
   run(gpu: Gpu): Promise<Check[]>;
 }
 
@@ -46,21 +47,37 @@ export interface CaseJson {
   readonly tensors: Readonly<Record<string, readonly number[]>>;
 }
 
-/** Turns the text of `<op>.json` and the bytes of `<op>.safetensors` into cases. */
-export function goldenKernels(op: string, json: string, safetensors: Uint8Array): GoldenFile {
+/**
+ * Turns the text of `<op>.json` and the bytes of `<op>.safetensors` into cases.
+ *
+ * @param all whether variants that are slow to compile run every case; else they take turns, see {@link hasTurn}
+ */
+export function goldenKernels(
+  op: string,
+  json: string,
+  safetensors: Uint8Array,
+  all = false,
+): GoldenFile {
   const { cases } = JSON.parse(json) as { cases: readonly CaseJson[] };
   const known = ops[op];
   if (!known) return { cases: [], notBuilt: cases.map((c) => `${op}/${c.name}`) };
   const { entries } = parseWeights(safetensors, { name: `${op}.safetensors` });
-  const parts = cases.map((c) => {
+  const parts = cases.map((c, i) => {
     const { parts: run = [], notBuilt = [] } = known(c);
     const name = `${op}/${c.name}`;
-    return { name, run, notBuilt: notBuilt.map((part) => (part ? `${name} ${part}` : name)), c };
+    const takes: Takes = (kernel, variant) => all || hasTurn(kernel, variant, i);
+    return {
+      name,
+      run,
+      takes,
+      notBuilt: notBuilt.map((part) => (part ? `${name} ${part}` : name)),
+      c,
+    };
   });
   return {
     cases: parts
       .filter(({ run }) => run.length > 0)
-      .map(({ name, run, c }) => ({
+      .map(({ name, run, takes, c }) => ({
         name,
         run: async (gpu) => {
           const read = (key: string): GoldenArray | undefined => {
@@ -68,7 +85,7 @@ export function goldenKernels(op: string, json: string, safetensors: Uint8Array)
             return entry && { shape: entry.shape, data: entry.read() };
           };
           const r = Recorder.on(gpu);
-          const pending = run.flatMap((part) => recordPart(r, part, read));
+          const pending = run.flatMap((part) => recordPart(r, part, read, takes));
           if (pending.length === 0) return [];
           const tensors = await r.run(pending.map(({ value }) => value));
           const results = await gpu.read(tensors);
@@ -118,8 +135,11 @@ interface Pending {
   readonly check: (got: ArrayLike<number>) => Check;
 }
 
-/** Records every variant of a part; nothing if tensors it needs are not in the case. */
-function recordPart(r: Recorder, part: Part, read: Read): Pending[] {
+/** Whether a variant of a kernel runs a case. */
+type Takes = (kernel: AnyKernel, variant: string) => boolean;
+
+/** Records every variant of a part that takes it; nothing if tensors it needs are not in the case. */
+function recordPart(r: Recorder, part: Part, read: Read, takes: Takes): Pending[] {
   const wanted = Object.entries(part.results).filter(
     (e): e is [string, string] => e[1] !== undefined && read(e[1]) !== undefined,
   );
@@ -148,13 +168,16 @@ function recordPart(r: Recorder, part: Part, read: Read): Pending[] {
   const reads = Object.fromEntries(
     arrays.map(([name, a]) => [name, r.constant(a.data as Float32Array, a.shape)]),
   );
-  return kernel.variantsFor(reads, options, r.caps).flatMap((variant) => {
-    const recorded = r.k(kernel, reads, options, { variant }) as unknown;
-    const values = (
-      kernel.resultNames.length === 1 ? { [kernel.resultNames[0]]: recorded } : recorded
-    ) as Record<string, Value>;
-    return pending(values, `${kernel.name}, ${variant}`);
-  });
+  const variants = kernel.variantsFor(reads, options, r.caps);
+  return variants
+    .filter((variant) => takes(kernel, variant))
+    .flatMap((variant) => {
+      const recorded = r.k(kernel, reads, options, { variant }) as unknown;
+      const values = (
+        kernel.resultNames.length === 1 ? { [kernel.resultNames[0]]: recorded } : recorded
+      ) as Record<string, Value>;
+      return pending(values, `${kernel.name}, ${variant}`);
+    });
 }
 
 function compared(part: Comparison, got: ArrayLike<number>, whole: ArrayLike<number>) {

@@ -1,6 +1,6 @@
 import type { Conv2dCase } from './reference.js';
 
-/** Shapes that conv2d and its gradients are all checked on. */
+/** Shapes that conv2d and its gradients are all checked on. From {@link forWideTiles} on they are for variants with large tiles, which all run them. */
 export const convCases: readonly (Conv2dCase & { x: number[]; w: number[] })[] = [
   { x: [1, 1, 1, 1], w: [1, 1, 1, 1] },
   { x: [2, 3, 7, 9], w: [4, 3, 3, 2] },
@@ -34,3 +34,6 @@ export const convCases: readonly (Conv2dCase & { x: number[]; w: number[] })[] =
   { x: [2, 4, 11, 9], w: [140, 2, 2, 3], stride: [2, 1], pad: [1, 2], dilation: [1, 2], groups: 2 },
   { x: [2, 140, 6, 5], w: [8, 70, 2, 2], stride: [2, 1], pad: [1, 1], groups: 2 },
 ];
+
+/** Number of the first of these cases. */
+export const forWideTiles = convCases.findIndex(({ w }) => w[0] === 133);
