@@ -158,7 +158,8 @@ export class Gpu {
       abandon = reject;
       this.#onLost.add(reject);
     });
-    const rested = this.isSoftware ? restUntil() : undefined;
+    // By the adapter itself, whatever plans are made for.
+    const rested = this.#caps.kind === 'software' ? restUntil() : undefined;
     try {
       return await Promise.race([work, lost]);
     } catch (error) {
