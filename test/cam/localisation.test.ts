@@ -39,9 +39,10 @@ const pictures = Array.from({ length: 50 }, (_, i) => severalPets(i, { classIds:
 /** How many of the pictures a method is tried on: fewer where it takes many passes, or goes back to the pixels, on the other net. */
 function picturesFor(net: string, method: Method): number {
   const { passes } = method;
-  if (passes === 'many') return 2;
-  if (passes === 'several') return net === 'toy_vgg' ? batch : 2;
-  return isOfPixels(method) && net !== 'toy_vgg' ? batch : pictures.length;
+  const isFirst = net === 'toy_vgg';
+  if (passes === 'many') return isFirst ? 2 : 1;
+  if (passes === 'several') return isFirst ? batch : 2;
+  return isOfPixels(method) && !isFirst ? batch : pictures.length;
 }
 
 async function photosOf(list: readonly ToyPicture[]): Promise<Photo[]> {

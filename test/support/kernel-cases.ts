@@ -193,8 +193,9 @@ export function inputsOf({ kernel, reads, options: given }: KernelCase): Record<
     // The first masks of the first image; seeds of RISE's, half of whose cells are 1.
     at: (v, i) => (i < 2 ? 0 : Math.floor(i < 4 ? v * 2 ** 32 : 2 ** 31)),
     variance: (v) => v + 0.5,
-    // A mat3 of twelve numbers: a little larger and shifted.
-    m: (v, i) => [1.25, 0, 0, 0, 0, 0.75, 0, 0, v, -v, 1, 0][i % 12],
+    // A mat3 of twelve numbers: a little larger and shifted. Others' m are moments.
+    m: (v, i) =>
+      reads.m.shape.at(-1) === 12 ? [1.25, 0, 0, 0, 0, 0.75, 0, 0, v, -v, 1, 0][i % 12] : 2 * v - 1,
   };
   return Object.fromEntries(
     Object.entries(reads).map(([name, { shape }], index) => {
