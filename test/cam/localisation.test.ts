@@ -267,10 +267,10 @@ const told = ({ right, energy, maps }: Score) =>
 
 /** What a network says of held-out pictures. */
 function testAnswers(of: () => Net): void {
-  test('names at least 95 % of 200 held-out animals, and most of each class', async () => {
+  test('names at least 95 % of 100 held-out animals, and most of each class', async () => {
     const net = of();
     const wrong = toyPetsClasses.map(() => 0);
-    for (let start = 0; start < 200; start += batch) {
+    for (let start = 0; start < 100; start += batch) {
       const list = Array.from({ length: batch }, (_, i) => singlePet(start + i));
       const photos = await photosOf(list);
       const guesses = await predict(net, photos, 1);
@@ -280,9 +280,9 @@ function testAnswers(of: () => Net): void {
       });
       for (const photo of photos) photo.destroy();
     }
-    // Of 2,000 the nets miss 2 or 3; of 25 a class, one more than 10 % may be missed.
-    expect(wrong.reduce((sum, n) => sum + n, 0)).toBeLessThanOrEqual(10);
-    expect(Math.max(...wrong)).toBeLessThanOrEqual(3);
+    // Of 2,000 the nets miss 2 or 3; of 12 or 13 a class, one more than 10 % may be missed.
+    expect(wrong.reduce((sum, n) => sum + n, 0)).toBeLessThanOrEqual(5);
+    expect(Math.max(...wrong)).toBeLessThanOrEqual(2);
   });
 
   test('gives the logits that PyTorch gave in float64', async () => {
