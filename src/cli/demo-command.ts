@@ -111,7 +111,7 @@ async function runDemo(flags: DemoFlags, io: Io): Promise<void> {
       pictures: pictures.map((image, p) => describePicture(net, p, image, logits!)),
       rows,
     };
-    await write(result, flags.outputDir, io.signal);
+    write(result, flags.outputDir, io.signal);
     io.stdout.write(flags.json ? json(plain(result, flags.outputDir)) : told(result, flags));
   });
 }
@@ -303,7 +303,7 @@ const pageFile = 'index.html';
 const photoFile = 'photo.png';
 
 /** Writes a folder a picture, then the sheet and the page; those last, so that they stand only where all they tell of stands. */
-async function write(result: DemoResult, folder: string, signal?: AbortSignal): Promise<void> {
+function write(result: DemoResult, folder: string, signal?: AbortSignal): void {
   const { width, height, rgb } = contactSheet(result);
   const written: OutputFiles[] = [];
   const into = (place: string) => {
@@ -314,15 +314,15 @@ async function write(result: DemoResult, folder: string, signal?: AbortSignal): 
   try {
     for (const [p, { name, png }] of result.pictures.entries()) {
       const files = into(join(folder, name));
-      await files.add(photoFile, png);
+      files.add(photoFile, png);
       for (const cell of result.rows.flatMap((row) => row.cells[p] ?? [])) {
-        if (cell) await files.add(cell.file, cell.png);
+        if (cell) files.add(cell.file, cell.png);
       }
     }
     const files = into(folder);
-    await files.add(sheetFile, encodePng(rgb, width, height));
-    await files.add(pageFile, demoPage(result));
-    for (const files of written) await files.commit();
+    files.add(sheetFile, encodePng(rgb, width, height));
+    files.add(pageFile, demoPage(result));
+    for (const files of written) files.commit();
   } finally {
     // The last first: the first one made the folder that the others are in.
     for (const files of written.reverse()) files.discard();

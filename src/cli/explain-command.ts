@@ -118,7 +118,7 @@ async function explainImages(
         if (summaries.length === 0 && held.every(({ refusal }) => refusal)) continue;
         for (let next = held[0]; next; next = held[0]) {
           const { summary } = next;
-          await next.files.commit();
+          next.files.commit();
           held.shift();
           summaries.push(summary);
           if (!flags.json) progress.around(() => io.stdout.write(described(summary, next.folder)));

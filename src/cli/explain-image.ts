@@ -84,7 +84,7 @@ export async function explainImage(run: ImageRun): Promise<ImageResult> {
       timesMs: rounded({ load: chosen.loadMs, decode, ...stages, total }),
       results,
     };
-    await files.add('summary.json', json(summary));
+    files.add('summary.json', json(summary));
     const isEmpty = results.every(({ score }) => score === null);
     return { summary, files, folder, refusal: isEmpty ? refusal : undefined };
   } catch (error) {
@@ -176,12 +176,12 @@ async function explainJob(
 }
 
 /** In place of the map of a job's only class: a picture that is crossed out, and why. */
-async function refused(
+function refused(
   job: Job,
   run: ImageRun,
   given: GivenPhoto & { readonly top5: Prediction[] },
   refusal: TargetError,
-): Promise<Answer> {
+): Answer {
   const { net } = run;
   const { image, files, top5 } = given;
   const [ask] = job.asks;
@@ -189,8 +189,8 @@ async function refused(
   const names = filesOf(ask);
   const drawn = drawNoMap(image, net.inputSize);
   watch.lap('draw');
-  await files.add(names.overlay, drawn.overlay);
-  await files.add(names.heatmap, drawn.heatmap);
+  files.add(names.overlay, drawn.overlay);
+  files.add(names.heatmap, drawn.heatmap);
   watch.lap('write');
   const result: ResultSummary = {
     ...aboutJob(job, run),
@@ -257,12 +257,12 @@ async function writeMap(
 
   const pictures = filesOf(ask);
   const names: Record<string, string> = { ...pictures, npy: `${ask.stem}.npy` };
-  await files.add(pictures.overlay, drawn.overlay);
-  await files.add(pictures.heatmap, drawn.heatmap);
-  await files.add(names.npy, npy(own.data, size));
+  files.add(pictures.overlay, drawn.overlay);
+  files.add(pictures.heatmap, drawn.heatmap);
+  files.add(names.npy, npy(own.data, size));
   if (own.raw) {
     names.npyRaw = `${ask.stem}.raw.npy`;
-    await files.add(names.npyRaw, npy(own.raw, explained.raw.shape.slice(1)));
+    files.add(names.npyRaw, npy(own.raw, explained.raw.shape.slice(1)));
   }
   watch.lap('write');
   return names;

@@ -86,7 +86,7 @@ export function featuresCommand(io: Io): Command {
               const picture = await drawFeatures(net, photo, layer, flags);
               const path =
                 flags.output ?? join(flags.outputDir, file.name, `${layer}.features.png`);
-              const written = await writeFeatures(path, picture, flags, io);
+              const written = writeFeatures(path, picture, flags, io);
               const { channels, shape } = picture;
               drawn.push({
                 image: file.path,
@@ -206,24 +206,21 @@ function enlarge(rgba: Uint8Array, h: number, w: number, factor: number): Uint8A
   return large;
 }
 
-async function writeFeatures(
+function writeFeatures(
   path: string,
   { png, values, shape }: FeaturePicture,
   flags: FeaturesFlags,
   io: Io,
-): Promise<{ file: string; npyRaw?: string }> {
+): { file: string; npyRaw?: string } {
   const files = new OutputFiles(dirname(path), io.signal);
   try {
-    const file = await files.add(basename(path), png);
+    const file = files.add(basename(path), png);
     if (!flags.npyRaw) {
-      await files.commit();
+      files.commit();
       return { file };
     }
-    const npyRaw = await files.add(
-      `${basename(path).replace(/\.png$/i, '')}.npy`,
-      npy(values, shape),
-    );
-    await files.commit();
+    const npyRaw = files.add(`${basename(path).replace(/\.png$/i, '')}.npy`, npy(values, shape));
+    files.commit();
     return { file, npyRaw };
   } finally {
     files.discard();

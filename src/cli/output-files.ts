@@ -1,12 +1,22 @@
-import { accessSync, constants, existsSync, rmdirSync, rmSync, statSync } from 'node:fs';
-import { mkdir, rename, writeFile } from 'node:fs/promises';
+import {
+  accessSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  renameSync,
+  rmdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { UsageError } from './io.js';
 
 /**
  * Files that appear whole or not at all: each is written aside, in the folder it belongs to, and all are renamed at the end.
  *
- * When the signal aborts, what was written aside is removed at once, before any other handler runs.
+ * When the signal aborts, what was written aside is removed at once, before any other handler runs. Files are written while nothing else runs, so that
+ * an abort never comes in the middle of one: a folder or a file that the system was about to make would stay.
  */
 export class OutputFiles {
   readonly #pending: { aside: string; path: string }[] = [];
@@ -21,27 +31,26 @@ export class OutputFiles {
   }
 
   /** Writes a file aside. @returns the path it will have. @throws UsageError if the folder cannot be written. */
-  async add(name: string, content: Uint8Array | string): Promise<string> {
+  add(name: string, content: Uint8Array | string): string {
     this.signal?.throwIfAborted();
     const path = join(this.folder, name);
     const aside = join(this.folder, `.${name}.${process.pid}.part`);
     try {
-      this.#madeFolder ??= await mkdir(this.folder, { recursive: true });
+      this.#madeFolder ??= mkdirSync(this.folder, { recursive: true });
       this.#pending.push({ aside, path });
-      await writeFile(aside, content, { signal: this.signal });
+      writeFileSync(aside, content);
     } catch (error) {
-      this.signal?.throwIfAborted();
       throw unwritable(path, error);
     }
     return path;
   }
 
   /** Lets all files appear, in the order they were added. */
-  async commit(): Promise<void> {
+  commit(): void {
     this.signal?.throwIfAborted();
     try {
       for (let file = this.#pending[0]; file; file = this.#pending[0]) {
-        await rename(file.aside, file.path);
+        renameSync(file.aside, file.path);
         this.#pending.shift();
       }
     } catch (error) {

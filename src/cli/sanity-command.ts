@@ -162,12 +162,12 @@ async function checkImages(
       for (const [n, file] of files.entries()) {
         const seen = await asSeen(net, photos[n]);
         strips.push(
-          await output.add(`${file.name}.sanity.png`, strip(net, file, n, seen, findings, flags)),
+          output.add(`${file.name}.sanity.png`, strip(net, file, n, seen, findings, flags)),
         );
       }
       const summary = summaryOf(net, gpu.adapterName, chosen, files, strips, findings, flags);
-      const path = await output.add('sanity.json', json(summary));
-      await output.commit();
+      const path = output.add('sanity.json', json(summary));
+      output.commit();
       progress.stop();
       io.stdout.write(
         flags.json ? json(summary) : described(net, findings, files.length, [...strips, path]),
