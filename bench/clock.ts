@@ -61,7 +61,7 @@ export async function chooseClock(gpu: Gpu): Promise<Clock> {
  * @throws DeviceError if the shader or the dispatch is refused.
  */
 export async function warmUp(gpu: Gpu, clock: Clock, subject: Subject): Promise<number> {
-  await gpu.guard(gpu.pipelines.prepare([subject.plan]));
+  await gpu.prepare([subject.plan]);
   await gpu.scoped(subject.plan.kernel, () => gpu.device.queue.submit([encode(gpu, subject, 1)]));
   await gpu.idle();
   let repeats = 1;

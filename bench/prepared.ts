@@ -87,7 +87,7 @@ export class Prepared {
     const { gpu } = this;
     const plan = this.plan(variant);
     const results = this.source.kernel.resultNames.map((name) => this.results[name]);
-    await gpu.guard(gpu.pipelines.prepare([plan]));
+    await gpu.prepare([plan]);
     await gpu.scoped(this.source.id, () => {
       const encoder = gpu.device.createCommandEncoder();
       for (const { buffer } of results) encoder.clearBuffer(buffer);

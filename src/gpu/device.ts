@@ -1,6 +1,7 @@
 import { platformGpu, restUntil } from '#platform';
 import { DeviceError } from '../errors.js';
 import { type Caps, capsOf, coreLimits, subgroupMatrix } from './caps.js';
+import type { DispatchPlan } from './dispatch.js';
 import { fromHalf, toHalf, wholeWords } from './half.js';
 import { Pipelines } from './pipelines.js';
 import { bytesOf, type Dtype, type Storage, sizeOf, Tensor } from './tensor.js';
@@ -170,6 +171,15 @@ export class Gpu {
       this.#onLost.delete(abandon!);
       rested?.();
     }
+  }
+
+  /**
+   * {@link Pipelines.prepare}, waited for as {@link guard} does.
+   *
+   * @throws DeviceError if a pipeline is refused, or the device is lost.
+   */
+  prepare(plans: Iterable<DispatchPlan>): Promise<void> {
+    return this.guard(this.pipelines.prepare(plans));
   }
 
   /** Makes a counted buffer of at least `bytes` (rounded up to 4, at least 16). */

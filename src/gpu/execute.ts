@@ -27,7 +27,7 @@ export async function execute(
   options: RunOptions,
 ): Promise<{ tensors: Tensor[]; times?: PassTimes | undefined }> {
   options.signal?.throwIfAborted();
-  await gpu.guard(gpu.pipelines.prepare(steps.map((s) => s.plan)));
+  await gpu.prepare(steps.map((s) => s.plan));
   const timer = timed ? PassTimer.on(gpu, steps.length) : undefined;
   const temporary: GPUBuffer[] = [];
   const owned = new Map<ValueRoot, Tensor>();

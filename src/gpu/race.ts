@@ -64,7 +64,7 @@ export async function race(
     signal?.throwIfAborted();
     const trial: Trial = { candidate, repeats: 1, samples: [], spentMs: 0 };
     try {
-      await gpu.guard(gpu.pipelines.prepare(candidate.dispatches.map(({ plan }) => plan)));
+      await gpu.prepare(candidate.dispatches.map(({ plan }) => plan));
       const [warmUp] = await time(gpu, [trial]);
       const { times: factor, ms } = hopelessWarmUp;
       const isHopeless = warmUp > ms && warmUp > factor * best;

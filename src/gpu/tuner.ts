@@ -167,7 +167,7 @@ export class Tuner {
 
   /** Makes pipelines all at once: drivers compile in parallel. What is refused is told apart later. */
   async #compile(plans: readonly KernelPlan[]): Promise<void> {
-    await this.gpu.guard(this.gpu.pipelines.prepare(plans)).catch(() => this.#checkDevice());
+    await this.gpu.prepare(plans).catch(() => this.#checkDevice());
   }
 
   #take(found: readonly Measurement[]): void {

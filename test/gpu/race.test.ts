@@ -19,15 +19,14 @@ function raced(ms: Readonly<Record<string, number>>, slower: (dispatch: number) 
   let [clock, dispatches] = [0, 0];
   vi.spyOn(performance, 'now').mockImplementation(() => clock);
   const gpu = {
+    prepare: async ([{ kernel }]: { kernel: string }[]) => {
+      if (ms[kernel] === 0) throw new Error('refused');
+    },
     pipelines: {
-      prepare: async ([{ kernel }]: { kernel: string }[]) => {
-        if (ms[kernel] === 0) throw new Error('refused');
-      },
       record: (_: unknown, { kernel }: { kernel: string }) => {
         clock += ms[kernel] * slower(dispatches++);
       },
     },
-    guard: async (work: Promise<unknown>) => await work,
     scoped: async (_: string, work: () => unknown) => work(),
     idle: async () => {},
     caps: { features: new Set() },

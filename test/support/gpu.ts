@@ -57,7 +57,7 @@ export async function runKernel<Reads extends string, Results extends string, Op
   storage: Storage = 'f32',
 ): Promise<Record<Results, Float32Array | Uint32Array>> {
   const plan = kernel.plan(reads, options, { caps: gpu.caps, variant, storage });
-  await gpu.guard(gpu.pipelines.prepare([plan])); // guarded, this thread sleeps meanwhile
+  await gpu.prepare([plan]);
   const padding = 64;
   const buffers: GPUBuffer[] = [];
   const halves = new Set(plan.bindings.filter((b) => b.dtype === 'f16').map((b) => b.name));
